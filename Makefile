@@ -1,0 +1,29 @@
+# Two commands do everything: `make report` and `make test`. Each prepares .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: report test check clean
+
+report: $(STAMP)
+	$(BIN)/noetherflow verify --profile $(or $(PROFILE),standard)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The stamp is written last, so that an interrupted installation is repeated.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[report]" --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) reports/out

@@ -1,0 +1,335 @@
+"""The command line: `noetherflow verify`, `list` and `doctor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+import noetherflow
+
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from verify import Campaign
+
+    Progress = Callable[[str, int, int], None]
+
+
+_PROFILES = ("quick", "standard", "deep")  # verify.PROFILES is slow to import
+_FAILED, _INTERRUPTED = 4, 130
+_REQUIRED = (
+    *("sympy", "numpy", "scipy", "torch", "hypothesis"),
+    *("click", "rich", "jinja2"),
+)
+_OPTIONAL = {
+    "matplotlib": "figures in the report",
+    "math-core": "typeset formulas in the report",
+    "scikit-learn": "training on handwritten digits",
+}
+_EXIT_CODES = (
+    "Exit codes: 0 all as expected; 1 something refuted that should hold, or the "
+    "reverse; 2 usage; 3 inconclusive; 4 internal failure, or routes that disagree."
+)
+
+
+class _Refusal(click.ClickException):
+    """Something the user can mend: one paragraph and exit code 2."""
+
+    exit_code = 2
+
+
+class _Failure(click.ClickException):
+    """An exception nobody foresaw: one paragraph and exit code 4."""
+
+    exit_code = _FAILED
+
+
+def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"noetherflow {noetherflow.__version__}")
+        context.exit()
+
+
+@click.group(epilog=_EXIT_CODES)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and exit.",
+)
+def main() -> None:
+    """Derive and verify what SGD noise does along the symmetries of a loss."""
+
+
+@main.command(epilog=_EXIT_CODES)
+@click.argument("claims", metavar="[CLAIM]...", nargs=-1)
+@click.option(
+    "--profile",
+    type=click.Choice(_PROFILES),
+    default="standard",
+    show_default=True,
+    help="Fixes every sample size.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the report.  [default: reports/out/SEED]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Every random stream is derived from it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print report.json, not a table.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def verify(
+    claims: tuple[str, ...],
+    profile: str,
+    out: Path | None,
+    seed: int,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Check claims, all of them by default, and write report.html and report.json."""
+    _refuse_files(claims)
+    folder = Path("reports", "out", str(seed)) if out is None else out
+    with _failures(debug):
+        campaign = _campaign(claims, seed, profile, folder)
+        page, document = _write(campaign, folder)
+        _print(campaign, page, document if as_json else None)
+    sys.exit(campaign.exit_code)
+
+
+@main.command("list")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def list_(debug: bool) -> None:
+    """List the claims that `verify` takes, one a line."""
+    with _failures(debug):
+        noetherflow._check_packages()
+        from verify import claim_ids
+
+        for claim in claim_ids():
+            click.echo(claim)
+
+
+@main.command()
+def doctor() -> None:
+    """Show versions, what is missing, and packages that stand in the way."""
+    click.echo(f"noetherflow {noetherflow.__version__}")
+    click.echo(f"python {sys.version.split()[0]} ({sys.executable})")
+    healthy = True
+    for name in _REQUIRED:
+        version = _installed(name)
+        healthy = healthy and bool(version)
+        click.echo(f"{name} {version or 'MISSING: install noetherflow again'}")
+    for name, use in _OPTIONAL.items():
+        missing = f"not installed ({use}): pip install -e '.[report]' in the checkout"
+        click.echo(f"{name} {_installed(name) or missing}")
+    complaints = noetherflow._shadowed()
+    for text in complaints or ["packages: each is noetherflow's own"]:
+        click.echo(text)
+    sys.exit(0 if healthy and not complaints else _FAILED)
+
+
+def _installed(name: str) -> str:
+    """Return the version of an installed distribution, "" where there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _refuse_files(claims: tuple[str, ...]) -> None:
+    """Refuse declaration files.
+
+    Raises:
+        UsageError: a claim names one.
+    """
+    for claim in claims:
+        if claim.lower().endswith(".toml"):
+            raise click.UsageError(
+                f"expected ids of claims (see `noetherflow list`), got {claim!r}; "
+                "declaration files are not supported yet in this version, declare the "
+                "symmetry in Python and use noetherflow.verify(declaration)"
+            )
+
+
+@contextmanager
+def _failures(debug: bool) -> Iterator[None]:
+    """Turn what nobody foresaw into one paragraph and exit code 4.
+
+    Args:
+        debug: whether to show the traceback too.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ClickException: what the block refused.
+        _Failure: in place of anything else it raised.
+    """
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except KeyboardInterrupt:
+        click.echo("Interrupted before the end: no verdict, no report.", err=True)
+        sys.exit(_INTERRUPTED)
+    except Exception as error:
+        _show_traceback(debug)
+        text = " ".join(str(error).split()).rstrip(".")
+        again = "" if debug else " Run it again with --debug for the traceback."
+        raise _Failure(
+            f"noetherflow could not finish: {type(error).__name__}: {text}. This is no "
+            f"verdict on any claim.{again}"
+        ) from error
+
+
+def _show_traceback(debug: bool) -> None:
+    if debug:
+        import traceback
+
+        click.echo(traceback.format_exc(), err=True)
+
+
+def _probe(folder: Path) -> None:
+    """Make the folder, and refuse it before the long run if it cannot be written."""
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        _refuse_folder(folder, error.strerror or str(error))
+    for name in ("report.html", "report.json"):
+        if (folder / name).is_dir():
+            _refuse_folder(folder, f"{name} there is a folder")
+
+
+def _refuse_folder(folder: Path, why: str) -> NoReturn:
+    """Say that the report cannot go there.
+
+    Raises:
+        _Refusal: always.
+    """
+    raise _Refusal(
+        f"expected a folder the report can be written into, got {str(folder)!r} "
+        f"({why}). Name another one with --out, or make this one writable."
+    )
+
+
+def _campaign(
+    claims: tuple[str, ...], seed: int, profile: str, folder: Path
+) -> Campaign:
+    """Run the claims with progress on stderr.
+
+    Args:
+        claims: ids; none for all.
+        seed: the seed.
+        profile: the name of the profile.
+        folder: where the report will go, tried first.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: a claim is unknown.
+    """
+    noetherflow._check_packages()
+    from verify import UnknownClaimError, claim_ids, verify as run
+
+    if set(claims) <= set(claim_ids()):  # a claim mistyped leaves no folder behind
+        _probe(folder)
+    try:
+        with _progress() as progress:
+            return run(claims or None, seed=seed, profile=profile, progress=progress)
+    except UnknownClaimError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Yield what shows progress: a bar on a terminal, else a line for each claim.
+
+    Yields:
+        A function of the claim's id, how many claims are done, and of how many.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_progress
+        return
+    with Progress(console=console, transient=True) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def show(claim: str, done: int, total: int) -> None:
+            bars.update(task, description=claim, completed=done, total=total)
+
+        yield show
+
+
+def _plain_progress(claim: str, done: int, total: int) -> None:
+    click.echo(f"{done}/{total} {claim}", err=True)
+
+
+def _write(campaign: Campaign, folder: Path) -> tuple[Path, Path]:
+    """Write the report.
+
+    Args:
+        campaign: the finished run.
+        folder: where it goes.
+
+    Returns:
+        The paths of the page and of the document.
+
+    Raises:
+        _Refusal: the folder became unwritable.
+    """
+    from reports import ReportError, write
+
+    try:
+        return write(campaign, folder)
+    except ReportError as error:
+        raise _Refusal(str(error)) from error
+
+
+def _print(campaign: Campaign, page: Path, document: Path | None) -> None:
+    """Print the table, or the document where one is given, and where the page is."""
+    import os
+
+    from reports import terminal_table
+
+    try:
+        if document is None:
+            _console().print(terminal_table(campaign))
+        else:
+            click.echo(document.read_bytes(), nl=False)
+        click.echo(f"report: {page}", err=document is not None)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, and the report is written. Python flushes stdout
+        # once more at exit, which must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console() -> Console:
+    """Return a console on stdout, at least as wide as the table needs."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.width >= 80 else Console(highlight=False, width=80)

@@ -1,0 +1,24 @@
+"""Compile formulas to numpy and torch; noise equilibria and simulators."""
+
+from numeric._compile import Evaluators, compile
+from numeric._equilibrium import noise_equilibrium
+from numeric._errors import CompilationError, ShapeError
+from numeric._loss import LossEvaluator, compile_loss
+from numeric._relu_mlp import Backprop, NeuronForms, ReluMlp
+from numeric._simulate import Simulation, simulate
+
+
+__all__ = [
+    "Backprop",
+    "CompilationError",
+    "Evaluators",
+    "LossEvaluator",
+    "NeuronForms",
+    "ReluMlp",
+    "ShapeError",
+    "Simulation",
+    "compile",
+    "compile_loss",
+    "noise_equilibrium",
+    "simulate",
+]

@@ -1,0 +1,11 @@
+"""Render a finished campaign: one HTML page, one JSON document, one terminal table."""
+
+from __future__ import annotations
+
+from reports._document import to_json
+from reports._page import render_html
+from reports._table import terminal_table
+from reports._write import ReportError, write
+
+
+__all__ = ["ReportError", "render_html", "terminal_table", "to_json", "write"]

@@ -1,0 +1,42 @@
+"""The example of the README runs and prints what the README says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import verify
+
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_example_prints_what_is_shown() -> None:
+    (code,), (shown,) = _blocks("python"), _blocks("text")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stderr, done.stdout) == ("", shown)
+
+
+def test_state_of_things_names_every_claim() -> None:
+    named = set(re.findall(r"`((?:p1|own)\.[\w.]+)`", README))
+
+    assert named == set(verify.claim_ids())
+
+
+def test_decisions_and_licence_are_where_the_readme_says() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target

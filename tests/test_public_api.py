@@ -1,0 +1,30 @@
+"""The public names of each package, frozen: a change here is a change of contract."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+
+PUBLIC = {
+    "symbolic": """
+        Declaration DeclarationError Derivation Finding ItoProcess Loss NoCharge
+        NotEnclosed ParameterSpace Step Symmetry Verdict Witness catalogue compare
+        derive enclose low_rank matrix_factorisation monotone on_branches random_point
+        relu relu_neuron rescaling scaling sgd_process step symbolic_catalogue tanh_net
+    """,
+    "numeric": """
+        Backprop CompilationError Evaluators LossEvaluator NeuronForms ReluMlp
+        ShapeError Simulation compile compile_loss noise_equilibrium simulate
+    """,
+    "reports": "ReportError render_html terminal_table to_json write",
+}
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_are_frozen_and_sorted(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__all__ == PUBLIC[package].split()
+    assert module.__all__ == sorted(module.__all__)
+    assert all(getattr(module, name).__doc__ for name in module.__all__)

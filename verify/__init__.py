@@ -1,0 +1,43 @@
+"""Claims, evidence, campaigns, and the Hypothesis strategies that draw instances."""
+
+from verify._campaign import (
+    UnknownClaimError,
+    claim_ids,
+    claim_titles,
+    combine,
+    disagree,
+    verify,
+)
+from verify._claim import Claim
+from verify._context import PROFILES, Context
+from verify._evidence import Evidence, Figure, Series
+from verify._instances import Instance
+from verify._result import Breakage, Campaign, ClaimResult, TwinResult
+from verify._statistics import FactorInterval, FactorTest
+from verify._strategies import declarations, instances, symmetric_matrices
+
+
+__all__ = [
+    "PROFILES",
+    "Breakage",
+    "Campaign",
+    "Claim",
+    "ClaimResult",
+    "Context",
+    "Evidence",
+    "FactorInterval",
+    "FactorTest",
+    "Figure",
+    "Instance",
+    "Series",
+    "TwinResult",
+    "UnknownClaimError",
+    "claim_ids",
+    "claim_titles",
+    "combine",
+    "declarations",
+    "disagree",
+    "instances",
+    "symmetric_matrices",
+    "verify",
+]

@@ -1,0 +1,196 @@
+"""Run claims and assemble the verdicts: `verify`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from symbolic import Declaration, DeclarationError, Verdict
+from verify._claim import Claim
+from verify._claims import CLAIMS
+from verify._context import ALPHA, PROFILE_SIZES, PROFILES, Context, Profile
+from verify._evidence import Evidence
+from verify._instances import derived
+from verify._result import Campaign, ClaimResult, TwinResult
+
+
+Progress = Callable[[str, int, int], None]
+_PACKAGES = ("noetherflow", "sympy", "numpy", "scipy", "torch", "hypothesis", "scikit-learn", "matplotlib")
+
+
+class UnknownClaimError(ValueError):
+    """A claim id that does not exist; the message names the nearest."""
+
+
+def claim_ids() -> tuple[str, ...]:
+    """Return the ids of all claims, in the order of the papers.
+
+    >>> claim_ids()[0]
+    'p1.eq4'
+    """
+    return tuple(claim.id for claim in CLAIMS)
+
+
+def claim_titles() -> dict[str, str]:
+    """Return id → title."""
+    return {claim.id: claim.title for claim in CLAIMS}
+
+
+def verify(
+    what: str | Declaration | Iterable[str] | None = None,
+    *,
+    seed: int = 0,
+    profile: str = "standard",
+    progress: Progress | None = None,
+) -> Campaign:
+    """Check claims by every route and run each claim's twin through the same routes.
+
+    Args:
+        what: a claim id, several, None for all, or a `Declaration` (exponential kind,
+            with a loss) on which every general theorem is then run.
+        seed: the seed of every random stream; same seed and profile, same verdicts.
+        profile: "quick", "standard" or "deep": all sample sizes.
+        progress: called as progress(claim id, claims done, claims in all).
+
+    Returns:
+        The finished campaign.
+
+    Raises:
+        UnknownClaimError: for an id that does not exist.
+        ValueError: for an unknown profile or a negative seed.
+        DeclarationError: for a declaration the theorems do not apply to.
+
+    >>> campaign = verify("p1.eq6", profile="quick")
+    >>> campaign.claims[0].verdict.name, campaign.exit_code
+    ('REFUTED', 0)
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"expected a profile among {', '.join(PROFILES)}, got {profile!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"expected a non-negative integer seed, got {seed!r}")
+    subject, claims = _select(what)
+    start, results = time.perf_counter(), []
+    for done, claim in enumerate(claims):
+        if progress is not None:
+            progress(claim.id, done, len(claims))
+        results.append(_check(claim, PROFILE_SIZES[profile], seed, subject))
+    if progress is not None:
+        progress(claims[-1].id, len(claims), len(claims))
+    return Campaign(
+        seed,
+        profile,
+        ALPHA,
+        "the built-in catalogue" if subject is None else subject[0].name,
+        tuple(results),
+        _environment(),
+        1,
+        time.perf_counter() - start,
+    )
+
+
+def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...]]:
+    if isinstance(what, Declaration):
+        _check_subject(what)
+        return (what,), CLAIMS
+    if what is None:
+        return None, CLAIMS
+    wanted = [what] if isinstance(what, str) else list(what)
+    known = {claim.id: claim for claim in CLAIMS}
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
+            raise UnknownClaimError(
+                f"unknown claim {name!r}; did you mean {near[0]!r}? "
+                f"The claims are {', '.join(known)}"
+            )
+    if not wanted:
+        raise UnknownClaimError(f"expected at least one claim among {', '.join(known)}")
+    return None, tuple(claim for claim in CLAIMS if claim.id in wanted)
+
+
+def _check_subject(declaration: Declaration) -> None:
+    symmetry = declaration.symmetry
+    if symmetry.kind != "exponential" or declaration.loss is None or symmetry.constants:
+        raise DeclarationError(
+            f"the general theorems need an exponential symmetry (J = A theta, A symmetric "
+            f"and numeric) and a loss; {declaration.name!r} has kind {symmetry.kind!r}, "
+            f"{'no' if declaration.loss is None else 'a'} loss and the constants "
+            f"{[str(s) for s in symmetry.constants]}"
+        )
+    invariance = derived(declaration).invariance
+    if invariance.verdict is Verdict.REFUTED and invariance.witness is not None:
+        raise DeclarationError(
+            f"the loss of {declaration.name!r} does not have the declared symmetry: "
+            f"grad l . J is not 0 {invariance.witness.describe()}"
+        )
+
+
+def _check(
+    claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
+) -> ClaimResult:
+    start = time.perf_counter()
+    context = Context(profile, seed, claim.id, subject)
+    evidence = tuple(route(claim.subject, context) for route in claim.routes)
+    other = Context(profile, seed, f"{claim.id} twin", subject)
+    opposite = tuple(route(claim.twin_subject, other) for route in claim.routes)
+    verdict = combine(evidence)
+    refuting = [e.counterexample for e in evidence if e.verdict is Verdict.REFUTED]
+    return ClaimResult(
+        id=claim.id,
+        title=claim.title,
+        statement=claim.statement,
+        formula=claim.formula,
+        source=claim.source,
+        form=claim.form,
+        amends=claim.amends,
+        expected=claim.expected,
+        verdict=verdict,
+        discrepancy=claim.discrepancy,
+        assumptions=claim.assumptions,
+        derivation=claim.derivation,
+        evidence=evidence,
+        twin=TwinResult(claim.twin_kind, claim.twin_statement, combine(opposite), opposite),
+        counterexample=refuting[0] if refuting else None,
+        disagreement=disagree(evidence),
+        note=claim.note,
+        replay=f"noetherflow verify {claim.id} --seed {seed} --profile {profile.name}",
+        seconds=time.perf_counter() - start,
+    )
+
+
+def combine(evidence: tuple[Evidence, ...]) -> Verdict:
+    """Return the verdict of a claim from those of its routes (DESIGN §2).
+
+    REFUTED when a route refutes, else the strongest that holds, else INCONCLUSIVE;
+    NOT_APPLICABLE when every route says so.
+    """
+    verdicts = [item.verdict for item in evidence]
+    if Verdict.REFUTED in verdicts:
+        return Verdict.REFUTED
+    holding = [verdict for verdict in verdicts if verdict.holds]
+    if holding:
+        return max(holding, key=lambda verdict: verdict.strength)
+    if verdicts and all(verdict is Verdict.NOT_APPLICABLE for verdict in verdicts):
+        return Verdict.NOT_APPLICABLE
+    return Verdict.INCONCLUSIVE
+
+
+def disagree(evidence: tuple[Evidence, ...]) -> bool:
+    """Return whether one route proves what another refutes: a defect of the toolkit."""
+    verdicts = {item.verdict for item in evidence}
+    return Verdict.REFUTED in verdicts and bool(verdicts & {Verdict.PROVED, Verdict.CERTIFIED})
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found | {"processors": str(os.cpu_count())}

@@ -1,0 +1,26 @@
+"""P1, Eq. (4): gradient flow conserves the charge."""
+
+from symbolic import Verdict
+from verify._claim import Claim
+from verify._claims._shared import GRADIENT_FIELD, P1, PER_SAMPLE
+from verify._routes._flow import conservation_exact, conservation_symbolic
+
+
+CLAIMS = (
+    Claim(
+        id="p1.eq4",
+        title="gradient flow conserves C",
+        statement=r"Where $\ell$ has the symmetry and $\nabla C = J$, gradient flow "
+        r"$\dot\theta = -\nabla L$ keeps $C$ constant.",
+        formula=r"\dot C = -\nabla L\cdot J = 0",
+        source=f"{P1}, Eq. (4)",
+        form="published",
+        expected=Verdict.PROVED,
+        discrepancy="any change of C",
+        subject="charge",
+        twin_statement=r"Gradient flow conserves $\frac12\|\theta\|^2$ instead.",
+        twin_subject="norm",
+        routes=(conservation_symbolic, conservation_exact),
+        assumptions=(PER_SAMPLE, GRADIENT_FIELD),
+    ),
+)

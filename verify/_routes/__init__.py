@@ -1,0 +1,1 @@
+"""The routes: each checks a statement in one way."""

@@ -1,0 +1,410 @@
+"""Routes for the orbit: Σ(θ_λ), and Theorem 1's monotonicity, existence, uniqueness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from numeric import compile_loss, noise_equilibrium
+from symbolic import Verdict, Witness, monotone
+from verify._context import Context
+from verify._evidence import Evidence
+from verify._exact import NotRational, apply, covariance, form, product
+from verify._instances import Instance
+from verify._routes._common import (
+    Sides,
+    by_hand,
+    declarations_of,
+    exact_evidence,
+    numeric_evidence,
+    symbolic_evidence,
+)
+from verify._strategies import MAX_DIMENSION, instances
+
+
+Array = NDArray[np.float64]
+u, w, x, y = sp.symbols("u w x y")
+_POSITIONS = tuple(Fraction(n, d) for n, d in ((1, 3), (1, 2), (4, 5), (1, 1), (5, 4), (2, 1), (3, 1)))
+_SCALE_LOSS = (w / u - y) ** 2  # scale invariant in (u, w)
+
+
+# Σ(θ_λ) = e^{aλA} Σ e^{aλA}. The subject is a.
+
+
+def transport_symbolic(subject: int, context: Context) -> Evidence:
+    """Compare ∇ℓ(θ_λ) with e^{aλA}∇ℓ(θ), with e^λ = q a positive symbol."""
+    q = sp.Symbol("q", positive=True)
+
+    def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
+        for declaration in declarations_of(context):
+            A, loss = declaration.symmetry.matrix, declaration.loss
+            if loss is None or A is None or not A.is_diagonal() or not all(m.is_Integer for m in A.diagonal()):
+                continue
+            theta = declaration.space.symbols
+            moved = {s: q ** A[i, i] * s for i, s in enumerate(theta)}
+            for i, g in enumerate(loss.gradient):
+                yield declaration.name, g.xreplace(moved), q ** (subject * A[i, i]) * g
+
+    return symbolic_evidence(
+        "transport",
+        rows(),
+        r"$\nabla\ell(\theta_\lambda)$ against $e^{-\lambda A}\nabla\ell(\theta)$, diagonal $A$",
+        (
+            r"Differentiate $\ell(e^{\lambda A}\theta) = \ell(\theta)$: "
+            r"$e^{\lambda A}\nabla\ell(\theta_\lambda) = \nabla\ell(\theta)$.",
+            r"$\Sigma(\theta_\lambda) = E[\nabla\ell\nabla\ell^\top] - \nabla L\nabla L^\top$ "
+            r"inherits one factor $e^{-\lambda A}$ on each side.",
+        ),
+    )
+
+
+def transport_exact(subject: int, context: Context) -> Evidence:
+    """Recompute Σ at θ_λ from the loss and compare with the transported Σ."""
+
+    def sides(instance: Instance) -> Sides | None:
+        q = Fraction(3, 2)
+        gradients = _at(instance, q)
+        projectors = instance.projectors()
+        if gradients is None or projectors is None:
+            return None
+        n = len(instance.theta)
+        power = tuple(
+            tuple(sum((q ** (subject * m) * P[i][j] for m, P in projectors), Fraction(0)) for j in range(n))
+            for i in range(n)
+        )
+        left = covariance(gradients)
+        before = covariance(instance.gradients())
+        right = product(product(power, before), power)
+        trivial = not any(any(row) for row in before) or not any(any(row) for row in instance.A)
+        for a, b in zip(left, right, strict=True):
+            for p, r in zip(a, b, strict=True):
+                if p != r:
+                    return Sides(p, r)
+        return Sides(left[0][0], right[0][0], degenerate=trivial)
+
+    first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1), (1, -1)), (1, 1))
+    return exact_evidence(
+        "exact sums", sides, context, r"$\Sigma(\theta_\lambda)$, any signature and rank", examples=(first,), min_samples=2
+    )
+
+
+# Theorem 1. The subject of parts 1 and 2 says which γ are meant: "any" or "non-negative".
+
+
+def _decayed(subject: str, instance: Instance) -> Instance:
+    return instance if subject == "non-negative" else instance.with_(gamma=-instance.gamma - 1)
+
+
+def _balances(instance: Instance) -> list[Fraction] | None:
+    values = []
+    for q in _POSITIONS:
+        gradients = _at(instance, q)
+        if gradients is None:
+            return None
+        values.append(instance.balance(q, gradients))
+    return values
+
+
+def _at(instance: Instance, q: Fraction) -> tuple[tuple[Fraction, ...], ...] | None:
+    moved = instance.moved(q)
+    if moved is None:
+        return None
+    try:
+        return instance.gradients(moved)
+    except NotRational:
+        return None
+
+
+def monotone_symbolic(subject: str, context: Context) -> Evidence:
+    """Prove the sign of every term of ∂_λG for n = 1…6, or exhibit a positive slope."""
+    del context
+    if subject == "any":
+        return Evidence(
+            "sign of each term",
+            Verdict.REFUTED,
+            "With γ < 0 the decay terms of the slope are positive.",
+            instances=1,
+            counterexample=Witness(
+                {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "0", "lam": "0"},
+                left=str(_slope(-1, 1, 0)),
+                right="at most 0",
+                exact=True,
+            ),
+        )
+    findings = [monotone(n) for n in range(1, MAX_DIMENSION + 1)]
+    if any(finding.verdict is not Verdict.PROVED for finding in findings):
+        return Evidence("sign of each term", Verdict.INCONCLUSIVE, findings[-1].reason, instances=len(findings))
+    return Evidence(
+        "sign of each term",
+        Verdict.PROVED,
+        f"For n = 1…{MAX_DIMENSION} with free eigenvalues and free $t_i, s_i \\ge 0$: {findings[-1].reason}; "
+        f"the argument is the same term by term at every n.",
+        instances=len(findings),
+        steps=(
+            r"$\partial_\lambda G = -4\gamma\sum_i\mu_i^2t_ie^{2\lambda\mu_i} - 2\sigma^2\sum_i\mu_i^2s_ie^{-2\lambda\mu_i}$, "
+            r"differentiated from $G(\theta_\lambda)$, not typed in.",
+            r"It equals $-4\gamma\|A\theta_\lambda\|^2 - 2\sigma^2\mathrm{Tr}[\Sigma(\theta_\lambda)A^2] \le 0$ for $\gamma \ge 0$.",
+        ),
+    )
+
+
+def _slope(gamma: int, t: int, s: int) -> int:
+    """Return ∂_λG at λ = 0 for A = [1], σ² = 1."""
+    return -4 * gamma * t - 2 * s
+
+
+def monotone_exact(subject: str, context: Context) -> Evidence:
+    """Evaluate G at seven points of the orbit, moving θ and Σ, and look at the order."""
+
+    def sides(instance: Instance) -> Sides | None:
+        case = _decayed(subject, instance)
+        values = _balances(case)
+        if values is None:
+            return None
+        rises = [b - a for a, b in zip(values, values[1:], strict=False)]
+        return Sides(max(rises), Fraction(0), not any(rises), case)
+
+    first = by_hand(_SCALE_LOSS, [[1, 0], [0, 1]], ((0, 1),), (1, 1))
+    return exact_evidence(
+        "exact orbit",
+        sides,
+        context,
+        r"the largest rise of $G$ between neighbouring points (left) against 0",
+        examples=(first,),
+        min_samples=2,
+        relation=Fraction.__le__,
+    )
+
+
+def coefficients(instance: Instance) -> dict[int, Fraction] | None:
+    """Return k → coefficient of e^{kλ} in G(θ_λ), exactly."""
+    projectors = instance.projectors()
+    if projectors is None:
+        return None
+    Sigma = covariance(instance.gradients())
+    result: dict[int, Fraction] = {}
+    for mu, P in projectors:
+        t = form(P, instance.theta)
+        s = sum((product(P, Sigma)[i][i] for i in range(len(P))), Fraction(0))
+        result[2 * mu] = result.get(2 * mu, Fraction(0)) - 2 * instance.gamma * mu * t
+        result[-2 * mu] = result.get(-2 * mu, Fraction(0)) + instance.sigma2 * mu * s
+    return {k: c for k, c in result.items() if c}
+
+
+def existence_symbolic(subject: str, context: Context) -> Evidence:
+    """Read the limits of G at ±∞ off the signs of its coefficients."""
+    del context
+    route = "limits at both ends"
+    gamma = sp.Symbol("gamma", nonnegative=True) if subject == "non-negative" else sp.Integer(-1)
+    up, down = sp.Symbol("mu_p", positive=True), sp.Symbol("mu_m", negative=True)
+    t, s, sigma2 = (sp.Symbol(n, nonnegative=True) for n in ("t", "s", "sigma2"))
+    growing = (-2 * gamma * up * t, sigma2 * down * s)  # of e^{2λμ}, μ>0; e^{−2λμ}, μ<0
+    fading = (-2 * gamma * down * t, sigma2 * up * s)
+    if all(c.is_nonpositive for c in growing) and all(c.is_nonnegative for c in fading):
+        return Evidence(
+            route,
+            Verdict.PROVED,
+            "The terms that grow with λ have coefficients ≤ 0, those that fade have coefficients "
+            "≥ 0, for every μ, t, s and γ ≥ 0.",
+            instances=4,
+            steps=(
+                r"As $\lambda\to+\infty$, $G\to0$ or a negative limit; as $\lambda\to-\infty$, $G\to0$ or a positive one.",
+                r"$G$ is continuous: it vanishes at some $\lambda^*\in\mathbb{R}\cup\{\pm\infty\}$.",
+            ),
+        )
+    return Evidence(
+        route,
+        Verdict.REFUTED,
+        "For γ < 0 and A = [1] both coefficients of G = −2γt e^{2λ} + σ²s e^{−2λ} are positive: "
+        "G ≥ 2√(−2γtσ²s) everywhere.",
+        instances=1,
+        counterexample=Witness(
+            {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "2", "sigma2": "1"},
+            left="min over lam of G = 2*exp(2*lam) + 2*exp(-2*lam) is 4",
+            right="0 at some lam",
+            exact=True,
+        ),
+    )
+
+
+def existence_exact(subject: str, context: Context) -> Evidence:
+    """Decide from exact coefficients whether G has a zero, ±∞ included.
+
+    The left side is 1 where it has one. Where coefficients have both signs on the same
+    side the question is left to the other routes (it cannot happen for γ ≥ 0).
+    """
+
+    def sides(instance: Instance) -> Sides | None:
+        case = _decayed(subject, instance)
+        terms = coefficients(case)
+        if terms is None:
+            return None
+        growing = [c for k, c in terms.items() if k > 0]
+        fading = [c for k, c in terms.items() if k < 0]
+        if not growing or not fading:  # G → 0 at one end
+            return Sides(Fraction(1), Fraction(1), degenerate=not terms)
+        signs = {c > 0 for c in (*growing, *fading)}
+        if len(signs) == 1:
+            return Sides(Fraction(0), Fraction(1), case=case)
+        ordered = len({c > 0 for c in growing}) == 1 == len({c > 0 for c in fading})
+        return Sides(Fraction(1), Fraction(1)) if ordered else None
+
+    # ∇ℓ = (0, ∓2) at (1, 0): Σ = diag(0, 4), σ² = 1/4, and with γ = −1: G = 2e^{2λ} + e^{−2λ}.
+    first = by_hand(_SCALE_LOSS, [[1, 0], [0, 1]], ((0, 1), (0, -1)), (1, 0))
+    return exact_evidence(
+        "exact coefficients",
+        sides,
+        context,
+        "whether $G(\\theta_\\lambda)$ has a zero (left, 1 for yes)",
+        examples=(first,),
+        min_samples=2,
+    )
+
+
+def existence_numeric(subject: str, context: Context) -> Evidence:
+    """Find λ* by the root finder and Φ's minimiser by an independent optimiser."""
+    del subject
+    return equilibrium_numeric("corrected", context)
+
+
+# Theorem 1.3. The subject is the hypothesis, "published" or "corrected".
+
+
+def _hypothesis(subject: str, instance: Instance) -> bool:
+    gradients = instance.gradients()
+    Sigma = covariance(gradients)
+    A = instance.A
+    trace = sum((product(A, Sigma)[i][i] for i in range(len(A))), Fraction(0))
+    if subject == "published":
+        return bool(trace) or bool(form(A, instance.theta))
+    square = product(product(A, Sigma), A)
+    noise = sum((square[i][i] for i in range(len(A))), Fraction(0))
+    return noise > 0 or (instance.gamma > 0 and any(apply(A, instance.theta)))
+
+
+def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
+    """Show a strictly negative term of ∂_λG under the hypothesis, or that all vanish."""
+    del context
+    route = "a strict term"
+    if subject == "published":
+        return Evidence(
+            route,
+            Verdict.REFUTED,
+            "Σ = 0 and γ = 0 with θᵀAθ ≠ 0 satisfies the printed hypothesis, and then every term of "
+            "G(θ_λ) is 0: every λ is a zero.",
+            instances=1,
+            counterexample=Witness(
+                {"A": "[[1]]", "theta": "(1)", "Sigma": "[[0]]", "gamma": "0"},
+                left=f"slope of G = {_slope(0, 1, 0)}",
+                right="slope of G < 0",
+                exact=True,
+            ),
+        )
+    mu = sp.Symbol("mu", nonzero=True, real=True)
+    lam = sp.Symbol("lam", real=True)
+    positive = [sp.Symbol(n, positive=True) for n in ("gamma", "t", "s", "sigma2")]
+    gamma, t, s, sigma2 = positive
+    terms = (-4 * gamma * mu**2 * t * sp.exp(2 * lam * mu), -2 * sigma2 * mu**2 * s * sp.exp(-2 * lam * mu))
+    strict = all(term.is_negative for term in terms)
+    rest = all(monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1))
+    if not (strict and rest):
+        return Evidence(route, Verdict.INCONCLUSIVE, "a term has no sign", instances=2)
+    return Evidence(
+        route,
+        Verdict.PROVED,
+        "Tr[ΣA²] > 0 gives a term with μ ≠ 0 and s > 0, γ > 0 with Aθ ≠ 0 one with μ ≠ 0 and t > 0; "
+        "it is negative for every λ and no other term is positive.",
+        instances=2,
+        steps=(r"$G$ is strictly decreasing, so it has at most one zero in $\mathbb{R}\cup\{\pm\infty\}$.",),
+    )
+
+
+def uniqueness_exact(subject: str, context: Context) -> Evidence:
+    """Check that G falls strictly along seven points whenever the hypothesis holds."""
+
+    def sides(instance: Instance) -> Sides | None:
+        if not _hypothesis(subject, instance):
+            return None
+        values = _balances(instance)
+        if values is None:
+            return None
+        smallest = min(a - b for a, b in zip(values, values[1:], strict=False))
+        return Sides(smallest, Fraction(0))
+
+    # (uw − 1)² at u = 2, w = 1/2: interpolated, ∇ℓ = 0, Σ = 0, θᵀAθ = 15/4.
+    first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1),), (2, Fraction(1, 2)))
+    return exact_evidence(
+        "exact orbit",
+        sides,
+        context,
+        r"the smallest fall of $G$ between neighbouring points (left) must exceed 0",
+        examples=(first,),
+        min_samples=2,
+        relation=Fraction.__gt__,
+    )
+
+
+def equilibrium_numeric(subject: str, context: Context) -> Evidence:
+    """Compare the root λ* of G with the minimiser of Φ = γ‖θ‖² + (η/4S)Tr Σ.
+
+    Φ is recomputed at each λ from the loss's own gradients; Brent locates its minimiser
+    to √(eps·Φ/Φ''), from which the tolerance is derived.
+    """
+    if subject != "corrected":
+        return Evidence("independent optimiser", Verdict.NOT_APPLICABLE, "λ* is not unique under this hypothesis.")
+
+    def rows() -> Iterator[tuple[Instance, float, float, float]]:
+        drawn = context.draw(instances(subject=context.subject, min_samples=3), context.profile.exact, "optimiser")
+        for instance in drawn:
+            projectors = instance.projectors()
+            if projectors is None or not _hypothesis("corrected", instance):
+                continue
+            Sigma = covariance(instance.gradients())
+            mu = np.array([float(m) for m, _ in projectors])
+            t = np.array([float(form(P, instance.theta)) for _, P in projectors])
+            s = np.array([float(sum(product(P, Sigma)[i][i] for i in range(len(P)))) for _, P in projectors])
+            root = float(noise_equilibrium(mu, s, t, sigma2=float(instance.sigma2), gamma=float(instance.gamma)))
+            if not np.isfinite(root) or abs(root) > 8.0:
+                continue
+            phi, curvature = _potential(instance, root)
+            found = minimize_scalar(phi, bracket=(root - 0.7, root + 0.9), options={"xtol": 1e-10})
+            tolerance = 8.0 * np.sqrt(1e-13 * abs(phi(root)) / curvature) + 1e-9
+            if tolerance > 0.01:
+                continue
+            yield instance, root, float(found.x), float(tolerance)
+
+    return numeric_evidence("independent optimiser", rows(), r"$\lambda^*$ against the minimiser of $\Phi$ on the orbit")
+
+
+def _potential(instance: Instance, root: float) -> tuple[Callable[[float], float], float]:
+    """Return Φ(θ_λ), with Σ from the compiled gradients at θ_λ, and Φ'' at the root."""
+    from_loss = _compiled_noise(instance)
+    gamma, sigma2 = float(instance.gamma), float(instance.sigma2)
+
+    def phi(lam: float) -> float:
+        theta, noise = from_loss(lam)
+        return float(gamma * theta @ theta + sigma2 / 2 * noise)
+
+    h = 1e-3
+    curvature = (phi(root + h) - 2 * phi(root) + phi(root - h)) / h**2
+    return phi, max(curvature, 1e-300)
+
+
+def _compiled_noise(instance: Instance) -> Callable[[float], tuple[Array, float]]:
+    loss = instance.declaration.loss
+    assert loss is not None
+    evaluator, data = compile_loss(loss), instance.data_arrays()
+    values, vectors = np.linalg.eigh(np.array([[float(v) for v in row] for row in instance.A]))
+    theta0 = np.array([float(v) for v in instance.theta])
+
+    def at(lam: float) -> tuple[Array, float]:
+        theta = vectors @ (np.exp(lam * values) * (vectors.T @ theta0))
+        G = evaluator.gradient(theta[None, :], data)
+        return theta, float(((G - G.mean(axis=0)) ** 2).sum() / len(G))
+
+    return at
