@@ -20,7 +20,16 @@ from verify._result import Campaign, ClaimResult, TwinResult
 
 
 Progress = Callable[[str, int, int], None]
-_PACKAGES = ("noetherflow", "sympy", "numpy", "scipy", "torch", "hypothesis", "scikit-learn", "matplotlib")
+_PACKAGES = (
+    "noetherflow",
+    "sympy",
+    "numpy",
+    "scipy",
+    "torch",
+    "hypothesis",
+    "scikit-learn",
+    "matplotlib",
+)
 
 
 class UnknownClaimError(ValueError):
@@ -70,7 +79,9 @@ def verify(
     ('REFUTED', 0)
     """
     if profile not in PROFILES:
-        raise ValueError(f"expected a profile among {', '.join(PROFILES)}, got {profile!r}")
+        raise ValueError(
+            f"expected a profile among {', '.join(PROFILES)}, got {profile!r}"
+        )
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"expected a non-negative integer seed, got {seed!r}")
     subject, claims = _select(what)
@@ -154,7 +165,9 @@ def _check(
         assumptions=claim.assumptions,
         derivation=claim.derivation,
         evidence=evidence,
-        twin=TwinResult(claim.twin_kind, claim.twin_statement, combine(opposite), opposite),
+        twin=TwinResult(
+            claim.twin_kind, claim.twin_statement, combine(opposite), opposite
+        ),
         counterexample=refuting[0] if refuting else None,
         disagreement=disagree(evidence),
         note=claim.note,
@@ -183,7 +196,9 @@ def combine(evidence: tuple[Evidence, ...]) -> Verdict:
 def disagree(evidence: tuple[Evidence, ...]) -> bool:
     """Return whether one route proves what another refutes: a defect of the toolkit."""
     verdicts = {item.verdict for item in evidence}
-    return Verdict.REFUTED in verdicts and bool(verdicts & {Verdict.PROVED, Verdict.CERTIFIED})
+    return Verdict.REFUTED in verdicts and bool(
+        verdicts & {Verdict.PROVED, Verdict.CERTIFIED}
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -57,9 +57,13 @@ class Claim:
 
     def __post_init__(self) -> None:
         if self.form not in {"published", "corrected", "own"}:
-            raise ValueError(f"expected form published, corrected or own, got {self.form!r}")
+            raise ValueError(
+                f"expected form published, corrected or own, got {self.form!r}"
+            )
         if len(self.routes) < 2:
-            raise ValueError(f"{self.id}: expected at least two routes, got {len(self.routes)}")
+            raise ValueError(
+                f"{self.id}: expected at least two routes, got {len(self.routes)}"
+            )
 
     @property
     def twin_kind(self) -> str:

@@ -45,7 +45,7 @@ class Profile:
 
 PROFILE_SIZES = {
     "quick": Profile("quick", exact=25, ensembles=3, replicas=64, steps=60),
-    "standard": Profile("standard", exact=60, ensembles=8, replicas=256, steps=150),
+    "standard": Profile("standard", exact=40, ensembles=6, replicas=256, steps=120),
     "deep": Profile("deep", exact=1000, ensembles=40, replicas=1024, steps=400),
 }
 PROFILES = tuple(PROFILE_SIZES)
@@ -75,7 +75,9 @@ class Context:
     def key(self, *parts: object) -> int:
         """Return a 64-bit key of the seed, the claim and `parts` (blake2b)."""
         text = "|".join(map(str, (self.seed, self.claim, *parts)))
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+        return int.from_bytes(
+            hashlib.blake2b(text.encode(), digest_size=8).digest(), "big"
+        )
 
     def rng(self, *parts: object) -> np.random.Generator:
         """Return the random stream of `parts`, the same whatever ran before."""

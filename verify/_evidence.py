@@ -29,9 +29,13 @@ class Series:
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
-            raise ValueError(f"expected len(y) = len(x) = {len(self.x)}, got {len(self.y)}")
+            raise ValueError(
+                f"expected len(y) = len(x) = {len(self.x)}, got {len(self.y)}"
+            )
         if self.kind not in {"line", "dashed", "band", "points"}:
-            raise ValueError(f"expected kind line, dashed, band or points, got {self.kind!r}")
+            raise ValueError(
+                f"expected kind line, dashed, band or points, got {self.kind!r}"
+            )
         if (self.kind == "band") != bool(self.upper) or (
             self.upper and len(self.upper) != len(self.x)
         ):

@@ -123,7 +123,9 @@ def form(A: Matrix, v: Vector) -> Fraction:
 
 def mean(vectors: Sequence[Vector]) -> Vector:
     """Return the average of N vectors."""
-    return tuple(sum(column, Fraction(0)) / len(vectors) for column in zip(*vectors, strict=True))
+    return tuple(
+        sum(column, Fraction(0)) / len(vectors) for column in zip(*vectors, strict=True)
+    )
 
 
 def covariance(vectors: Sequence[Vector]) -> Matrix:
@@ -132,7 +134,8 @@ def covariance(vectors: Sequence[Vector]) -> Matrix:
     off = [tuple(a - b for a, b in zip(v, centre, strict=True)) for v in vectors]
     n = range(len(centre))
     return tuple(
-        tuple(sum((v[i] * v[j] for v in off), Fraction(0)) / len(off) for j in n) for i in n
+        tuple(sum((v[i] * v[j] for v in off), Fraction(0)) / len(off) for j in n)
+        for i in n
     )
 
 

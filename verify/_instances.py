@@ -59,7 +59,9 @@ class Instance:
         assert loss is not None
         point = dict(zip(loss.space.symbols, theta or self.theta, strict=True))
         return tuple(
-            gradient(loss.expression, point, dict(zip(loss.data.symbols, row, strict=True)))
+            gradient(
+                loss.expression, point, dict(zip(loss.data.symbols, row, strict=True))
+            )
             for row in self.samples
         )
 
@@ -69,7 +71,8 @@ class Instance:
         if projectors is None:
             return None
         parts = [
-            tuple(q**mu * entry for entry in apply(P, self.theta)) for mu, P in projectors
+            tuple(q**mu * entry for entry in apply(P, self.theta))
+            for mu, P in projectors
         ]
         return tuple(sum(column, Fraction(0)) for column in zip(*parts, strict=True))
 
@@ -98,7 +101,9 @@ class Instance:
         loss = self.declaration.loss
         assert loss is not None
         values = {"loss": str(loss.expression)}
-        values |= {str(s): str(v) for s, v in zip(loss.space.symbols, self.theta, strict=True)}
+        values |= {
+            str(s): str(v) for s, v in zip(loss.space.symbols, self.theta, strict=True)
+        }
         values["data"] = "; ".join(
             ", ".join(f"{s}={v}" for s, v in zip(loss.data.symbols, row, strict=True))
             for row in self.samples
@@ -176,6 +181,7 @@ def flow_parts(instance: Instance) -> dict[str, Any]:
 def _shifted_product(P: Matrix, A: Matrix, shift: int, scale: int) -> Matrix:
     n = range(len(P))
     columns = tuple(
-        tuple((A[i][j] - (shift if i == j else 0)) / Fraction(scale) for i in n) for j in n
+        tuple((A[i][j] - (shift if i == j else 0)) / Fraction(scale) for i in n)
+        for j in n
     )
     return tuple(tuple(dot(row, column) for column in columns) for row in P)

@@ -29,7 +29,11 @@ class TwinResult:
     @property
     def as_expected(self) -> bool:
         """Return whether the twin shows that the check can say the opposite."""
-        return self.verdict is Verdict.REFUTED if self.kind == "false" else self.verdict.holds
+        return (
+            self.verdict is Verdict.REFUTED
+            if self.kind == "false"
+            else self.verdict.holds
+        )
 
 
 @dataclass(frozen=True, slots=True)

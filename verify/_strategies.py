@@ -63,7 +63,9 @@ def declarations(draw: st.DrawFn, rational: bool = True) -> Declaration:
     phi = tuple(Q * space["theta"])
     terms = _invariants(mu, phi)
     x, y = sp.symbols("x y", real=True)
-    weights = draw(st.lists(st.integers(1, 3), min_size=len(terms), max_size=len(terms)))
+    weights = draw(
+        st.lists(st.integers(1, 3), min_size=len(terms), max_size=len(terms))
+    )
     f = sum((w * term for w, term in zip(weights, terms, strict=True)), sp.S.Zero) + 1
     names = ["linear", "relu"] + ([] if rational else ["tanh"])
     outer = draw(st.sampled_from(names))
@@ -92,7 +94,9 @@ def instances(
         An instance; with `rational`, its gradients exist in the rationals.
     """
     fixed = catalogue() if subject is None else subject
-    usable = tuple(d for d in fixed if not (rational and d.loss and d.loss.expression.has(sp.tanh)))
+    usable = tuple(
+        d for d in fixed if not (rational and d.loss and d.loss.expression.has(sp.tanh))
+    )
     sources = [st.sampled_from(usable)] if usable else []
     if subject is None:
         sources.append(declarations(rational=rational))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from symbolic import Verdict, Witness
 from verify import (
@@ -58,9 +59,9 @@ def calm() -> Campaign:
     return replace(whole, claims=tuple(c for c in whole.claims if c.as_expected))
 
 
-def claim(id: str, title: str, **given: object) -> ClaimResult:
+def claim(id: str, title: str, **given: Any) -> ClaimResult:
     """Return a claim that holds, with what is given put in place."""
-    plain: dict[str, object] = {
+    plain: dict[str, Any] = {
         "statement": "Something holds.",
         "formula": "",
         "source": "P1, prose",
@@ -82,9 +83,9 @@ def claim(id: str, title: str, **given: object) -> ClaimResult:
     return ClaimResult(id=id, title=title, **{**plain, **given})
 
 
-def evidence(route: str, verdict: Verdict, **given: object) -> Evidence:
+def evidence(route: str, verdict: Verdict, **given: Any) -> Evidence:
     """Return evidence of a route, with what is given put in place."""
-    plain: dict[str, object] = {
+    plain: dict[str, Any] = {
         "summary": "Both sides were expanded and agree term by term.",
         "instances": 24,
         "counterexample": WITNESS if verdict is Verdict.REFUTED else None,

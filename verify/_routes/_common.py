@@ -98,7 +98,9 @@ def symbolic_evidence(
             undecided.append(label)
     names = tuple(dict.fromkeys(labels))
     if not labels:
-        return Evidence(route, Verdict.NOT_APPLICABLE, f"{what}: no declaration applies.")
+        return Evidence(
+            route, Verdict.NOT_APPLICABLE, f"{what}: no declaration applies."
+        )
     if undecided:
         return Evidence(
             route,
@@ -218,8 +220,11 @@ def numeric_evidence(
         if not abs(left - right) <= tolerance:
             witness = Witness(instance.describe(), repr(left), repr(right), exact=False)
             return Evidence(
-                route, Verdict.REFUTED, f"{what}: differ by more than rounding.",
-                instances=count, counterexample=witness,
+                route,
+                Verdict.REFUTED,
+                f"{what}: differ by more than rounding.",
+                instances=count,
+                counterexample=witness,
             )
         if right:
             coarsest = max(coarsest, tolerance / abs(right))
@@ -250,4 +255,6 @@ def by_hand(
     loss = Loss(expression, space, data={"x": (), "y": ()})
     declaration = Declaration("by hand", space, Symmetry.exponential(space, A), loss)
     rows = tuple(tuple(map(Fraction, row)) for row in samples)
-    return Instance(declaration, rows, tuple(map(Fraction, theta)), eta, gamma, batch_size)
+    return Instance(
+        declaration, rows, tuple(map(Fraction, theta)), eta, gamma, batch_size
+    )

@@ -9,7 +9,13 @@ import numpy as np
 
 from symbolic import Verdict, Witness
 from verify._context import ALPHA, PLANNED_TESTS, Context
-from verify._digits import PRESETS, DigitsRun, MissingDigitsError, digits_figures, run_digits
+from verify._digits import (
+    PRESETS,
+    DigitsRun,
+    MissingDigitsError,
+    digits_figures,
+    run_digits,
+)
 from verify._evidence import Evidence
 from verify._routes._common import Factors
 
@@ -26,7 +32,11 @@ def _run(seed: int, profile: str) -> DigitsRun:
 def _digits(context: Context) -> DigitsRun | Evidence:
     """Return the run, shared by all claims of a campaign, or why there is none."""
     if context.subject is not None:
-        return Evidence(ROUTE, Verdict.NOT_APPLICABLE, "The digits network is not the subject of this run.")
+        return Evidence(
+            ROUTE,
+            Verdict.NOT_APPLICABLE,
+            "The digits network is not the subject of this run.",
+        )
     try:
         return _run(context.seed, context.profile.name)
     except MissingDigitsError as error:
@@ -47,14 +57,23 @@ def digits_law(subject: Any, context: Context) -> Evidence:
     )
     if max(claimed) <= 1.0:
         return Evidence(
-            ROUTE, Verdict.SUPPORTED, what, instances=checks, degenerate=trivial,
-            tolerance=max(law.resolution for law in laws), detectable=max(law.resolution for law in laws),
+            ROUTE,
+            Verdict.SUPPORTED,
+            what,
+            instances=checks,
+            degenerate=trivial,
+            tolerance=max(law.resolution for law in laws),
+            detectable=max(law.resolution for law in laws),
         )
     witness = Witness(
         {"network": "64–32–32–10 on the digits", "steps": str(run.settings.steps)},
-        left=f"residual {max(claimed):.3g} × rounding bound", right="at most 1 × rounding bound", exact=False,
+        left=f"residual {max(claimed):.3g} × rounding bound",
+        right="at most 1 × rounding bound",
+        exact=False,
     )
-    return Evidence(ROUTE, Verdict.REFUTED, what, instances=checks, counterexample=witness)
+    return Evidence(
+        ROUTE, Verdict.REFUTED, what, instances=checks, counterexample=witness
+    )
 
 
 def digits_flow(subject: Factors, context: Context, *, decay: bool) -> Evidence:
@@ -68,11 +87,29 @@ def digits_flow(subject: Factors, context: Context, *, decay: bool) -> Evidence:
     ends = "; ".join(f"[{i.lower:.3f}, {i.upper:.3f}]" for i in intervals)
     observations = sum(i.observations for i in intervals)
     if any(i.excludes(claimed) for i in intervals):
-        witness = Witness({"network": "64–32–32–10 on the digits"}, f"factor in {ends}", f"factor {claimed:g}", exact=False)
-        return Evidence(ROUTE, Verdict.REFUTED, "The martingale test refutes the factor.", instances=observations, alpha=alpha, counterexample=witness)
+        witness = Witness(
+            {"network": "64–32–32–10 on the digits"},
+            f"factor in {ends}",
+            f"factor {claimed:g}",
+            exact=False,
+        )
+        return Evidence(
+            ROUTE,
+            Verdict.REFUTED,
+            "The martingale test refutes the factor.",
+            instances=observations,
+            alpha=alpha,
+            counterexample=witness,
+        )
     wrong = (-1.0, 0.0, 0.5, 2.0)
     if not all(i.excludes(f) for i in intervals for f in wrong):
-        return Evidence(ROUTE, Verdict.INCONCLUSIVE, f"The intervals {ends} do not exclude {wrong}.", instances=observations, alpha=alpha)
+        return Evidence(
+            ROUTE,
+            Verdict.INCONCLUSIVE,
+            f"The intervals {ends} do not exclude {wrong}.",
+            instances=observations,
+            alpha=alpha,
+        )
     return Evidence(
         ROUTE,
         Verdict.SUPPORTED,
@@ -87,7 +124,10 @@ def digits_flow(subject: Factors, context: Context, *, decay: bool) -> Evidence:
 
 def digits_balance(subject: Any, context: Context) -> Evidence:
     """Compare λ* of each neuron with an independent minimiser of Φ on the real net."""
-    del subject
+    if subject != "corrected":
+        return Evidence(
+            ROUTE, Verdict.NOT_APPLICABLE, "λ* is not unique under this hypothesis."
+        )
     run = _digits(context)
     if isinstance(run, Evidence):
         return run
@@ -100,10 +140,22 @@ def digits_balance(subject: Any, context: Context) -> Evidence:
     what = f"{points} neurons at checkpoints: worst error {run.worst_balance:.2g} of the derived tolerance. {fate}"
     if not run.balances_agree:
         worst = max(run.balances, key=lambda p: p.error)
-        witness = Witness({"neuron": str(worst.neuron), "step": str(worst.step)}, repr(worst.closed), repr(worst.optimised), exact=False)
-        return Evidence(ROUTE, Verdict.REFUTED, what, instances=points, counterexample=witness)
+        witness = Witness(
+            {"neuron": str(worst.neuron), "step": str(worst.step)},
+            repr(worst.closed),
+            repr(worst.optimised),
+            exact=False,
+        )
+        return Evidence(
+            ROUTE, Verdict.REFUTED, what, instances=points, counterexample=witness
+        )
     return Evidence(
-        ROUTE, Verdict.SUPPORTED, what, instances=points, degenerate=unresolved,
-        tolerance=max(p.tolerance for p in run.balances if p.resolved), detectable=0.05,
+        ROUTE,
+        Verdict.SUPPORTED,
+        what,
+        instances=points,
+        degenerate=unresolved,
+        tolerance=max(p.tolerance for p in run.balances if p.resolved),
+        detectable=0.05,
         figures=digits_figures(run)[2:],
     )

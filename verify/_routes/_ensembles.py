@@ -51,7 +51,9 @@ class Problem:
         return np.asarray(self.evaluator.gradient(theta[:, None, :], self.data))
 
 
-def problem_of(instance: Instance, replicas: int, orbit: tuple[float, ...] = ORBIT) -> Problem:
+def problem_of(
+    instance: Instance, replicas: int, orbit: tuple[float, ...] = ORBIT
+) -> Problem:
     """Return the instance in floats, with replicas spread over points of one orbit.
 
     The step is η = ‖θ‖/(20 max‖g‖), at most the instance's own: a step changes θ by
@@ -67,7 +69,9 @@ def problem_of(instance: Instance, replicas: int, orbit: tuple[float, ...] = ORB
     evaluator, data = compile_loss(loss), instance.data_arrays()
     G = np.asarray(evaluator.gradient(np.array(starts)[:, None, :], data))
     largest = float(np.sqrt((G**2).sum(axis=-1)).max())
-    eta = min(float(instance.eta), float(np.linalg.norm(base)) / (20.0 * max(largest, 1e-12)))
+    eta = min(
+        float(instance.eta), float(np.linalg.norm(base)) / (20.0 * max(largest, 1e-12))
+    )
     return Problem(
         evaluator,
         data,
@@ -87,7 +91,9 @@ def quadratic(A: Array, v: Array) -> Array:
     return np.asarray(np.einsum("...i,ij,...j->...", v, A, v))
 
 
-def run(problem: Problem, rng: np.random.Generator, steps: int, method: str) -> tuple[FactorTest, Array, Array]:
+def run(
+    problem: Problem, rng: np.random.Generator, steps: int, method: str
+) -> tuple[FactorTest, Array, Array]:
     """Simulate, and observe at every step the change of C against its exact mean.
 
     Args:
@@ -120,7 +126,11 @@ def run(problem: Problem, rng: np.random.Generator, steps: int, method: str) -> 
         theta = kappa * theta - eta * mean + noise
         after = quadratic(problem.A, theta) / 2
         base = (kappa**2 - 1.0) * C
-        rounding = 64 * 2.0**-52 * (np.abs(theta) @ np.abs(problem.A) * np.abs(theta)).sum(axis=1)
+        rounding = (
+            64
+            * 2.0**-52
+            * (np.abs(theta) @ np.abs(problem.A) * np.abs(theta)).sum(axis=1)
+        )
         test.add(
             after - C,
             known=known,
@@ -134,7 +144,12 @@ def run(problem: Problem, rng: np.random.Generator, steps: int, method: str) -> 
 
 
 def _noise(
-    problem: Problem, G: Array, centred: Array, mean: Array, rng: np.random.Generator, method: str
+    problem: Problem,
+    G: Array,
+    centred: Array,
+    mean: Array,
+    rng: np.random.Generator,
+    method: str,
 ) -> tuple[Array, Array, Array]:
     """Return the step's noise (replicas, n), and surely valid bounds of ½η²ĝᵀAĝ."""
     replicas, N, _ = G.shape
@@ -149,7 +164,12 @@ def _noise(
     signs = rng.integers(0, 2, (replicas, N)) * 2.0 - 1.0
     noise = scale * np.einsum("rk,rkn->rn", signs, centred)
     ends = [
-        (eta * np.sqrt(quadratic(M, mean)) + scale * np.sqrt(quadratic(M, centred)).sum(axis=1)) ** 2 / 2
+        (
+            eta * np.sqrt(quadratic(M, mean))
+            + scale * np.sqrt(quadratic(M, centred)).sum(axis=1)
+        )
+        ** 2
+        / 2
         for M in (problem.plus, problem.minus)
     ]
     return noise, -ends[1], ends[0]
@@ -192,12 +212,21 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
                     exact=False,
                 )
                 return Evidence(
-                    route, Verdict.REFUTED,
+                    route,
+                    Verdict.REFUTED,
                     "The claimed factor lies outside the measured interval, twice on independent streams.",
-                    instances=done, alpha=2 * context.alpha * done, counterexample=witness,
+                    instances=done,
+                    alpha=2 * context.alpha * done,
+                    counterexample=witness,
                 )
     if done <= vacuous:
-        return Evidence(route, Verdict.INCONCLUSIVE, f"No interval of {done} excludes the wrong factors {WRONG}.", instances=done, degenerate=vacuous)
+        return Evidence(
+            route,
+            Verdict.INCONCLUSIVE,
+            f"No interval of {done} excludes the wrong factors {WRONG}.",
+            instances=done,
+            degenerate=vacuous,
+        )
     return Evidence(
         route,
         Verdict.SUPPORTED,
@@ -214,13 +243,17 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
 def _measure(
     problem: Problem, context: Context, number: object, method: str
 ) -> tuple[FactorInterval | None, Array, Array]:
-    test, charges, means = run(problem, context.rng(method, number), context.profile.steps, method)
+    test, charges, means = run(
+        problem, context.rng(method, number), context.profile.steps, method
+    )
     if not test.observations:
         return None, charges, means
     return test.interval(context.alpha), charges, means
 
 
-def _figure(instance: Instance, problem: Problem, charges: Array, means: Array, method: str) -> Figure:
+def _figure(
+    instance: Instance, problem: Problem, charges: Array, means: Array, method: str
+) -> Figure:
     groups = np.array_split(np.arange(charges.shape[1]), len(ORBIT))
     keep = np.unique(np.linspace(0, len(charges) - 1, 60).astype(int))
     time = tuple(float(problem.eta * k) for k in keep)
@@ -228,9 +261,21 @@ def _figure(instance: Instance, problem: Problem, charges: Array, means: Array, 
     for group, (lam, members) in enumerate(zip(ORBIT, groups, strict=True)):
         part = charges[keep][:, members]
         low, high = np.quantile(part, [0.1, 0.9], axis=1)
-        series.append(Series("", time, _floats(low), _floats(high), kind="band", group=group))
-        series.append(Series(f"λ = {lam:g}", time, _floats(part.mean(axis=1)), group=group))
-        series.append(Series("", time, _floats(means[keep][:, members].mean(axis=1)), kind="dashed", group=group))
+        series.append(
+            Series("", time, _floats(low), _floats(high), kind="band", group=group)
+        )
+        series.append(
+            Series(f"λ = {lam:g}", time, _floats(part.mean(axis=1)), group=group)
+        )
+        series.append(
+            Series(
+                "",
+                time,
+                _floats(means[keep][:, members].mean(axis=1)),
+                kind="dashed",
+                group=group,
+            )
+        )
     return Figure(
         f"Charge under {method.upper()}: {instance.declaration.name}",
         "time (learning rate × steps)",

@@ -29,7 +29,9 @@ from verify._strategies import MAX_DIMENSION, instances
 
 Array = NDArray[np.float64]
 u, w, x, y = sp.symbols("u w x y")
-_POSITIONS = tuple(Fraction(n, d) for n, d in ((1, 3), (1, 2), (4, 5), (1, 1), (5, 4), (2, 1), (3, 1)))
+_POSITIONS = tuple(
+    Fraction(n, d) for n, d in ((1, 3), (1, 2), (4, 5), (1, 1), (5, 4), (2, 1), (3, 1))
+)
 _SCALE_LOSS = (w / u - y) ** 2  # scale invariant in (u, w)
 
 
@@ -43,7 +45,12 @@ def transport_symbolic(subject: int, context: Context) -> Evidence:
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for declaration in declarations_of(context):
             A, loss = declaration.symmetry.matrix, declaration.loss
-            if loss is None or A is None or not A.is_diagonal() or not all(m.is_Integer for m in A.diagonal()):
+            if (
+                loss is None
+                or A is None
+                or not A.is_diagonal()
+                or not all(m.is_Integer for m in A.diagonal())
+            ):
                 continue
             theta = declaration.space.symbols
             moved = {s: q ** A[i, i] * s for i, s in enumerate(theta)}
@@ -74,13 +81,18 @@ def transport_exact(subject: int, context: Context) -> Evidence:
             return None
         n = len(instance.theta)
         power = tuple(
-            tuple(sum((q ** (subject * m) * P[i][j] for m, P in projectors), Fraction(0)) for j in range(n))
+            tuple(
+                sum((q ** (subject * m) * P[i][j] for m, P in projectors), Fraction(0))
+                for j in range(n)
+            )
             for i in range(n)
         )
         left = covariance(gradients)
         before = covariance(instance.gradients())
         right = product(product(power, before), power)
-        trivial = not any(any(row) for row in before) or not any(any(row) for row in instance.A)
+        trivial = not any(any(row) for row in before) or not any(
+            any(row) for row in instance.A
+        )
         for a, b in zip(left, right, strict=True):
             for p, r in zip(a, b, strict=True):
                 if p != r:
@@ -89,7 +101,12 @@ def transport_exact(subject: int, context: Context) -> Evidence:
 
     first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1), (1, -1)), (1, 1))
     return exact_evidence(
-        "exact sums", sides, context, r"$\Sigma(\theta_\lambda)$, any signature and rank", examples=(first,), min_samples=2
+        "exact sums",
+        sides,
+        context,
+        r"$\Sigma(\theta_\lambda)$, any signature and rank",
+        examples=(first,),
+        min_samples=2,
     )
 
 
@@ -97,7 +114,11 @@ def transport_exact(subject: int, context: Context) -> Evidence:
 
 
 def _decayed(subject: str, instance: Instance) -> Instance:
-    return instance if subject == "non-negative" else instance.with_(gamma=-instance.gamma - 1)
+    return (
+        instance
+        if subject == "non-negative"
+        else instance.with_(gamma=-instance.gamma - 1)
+    )
 
 
 def _balances(instance: Instance) -> list[Fraction] | None:
@@ -138,7 +159,12 @@ def monotone_symbolic(subject: str, context: Context) -> Evidence:
         )
     findings = [monotone(n) for n in range(1, MAX_DIMENSION + 1)]
     if any(finding.verdict is not Verdict.PROVED for finding in findings):
-        return Evidence("sign of each term", Verdict.INCONCLUSIVE, findings[-1].reason, instances=len(findings))
+        return Evidence(
+            "sign of each term",
+            Verdict.INCONCLUSIVE,
+            findings[-1].reason,
+            instances=len(findings),
+        )
     return Evidence(
         "sign of each term",
         Verdict.PROVED,
@@ -200,7 +226,11 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
     """Read the limits of G at ±∞ off the signs of its coefficients."""
     del context
     route = "limits at both ends"
-    gamma = sp.Symbol("gamma", nonnegative=True) if subject == "non-negative" else sp.Integer(-1)
+    gamma = (
+        sp.Symbol("gamma", nonnegative=True)
+        if subject == "non-negative"
+        else sp.Integer(-1)
+    )
     up, down = sp.Symbol("mu_p", positive=True), sp.Symbol("mu_m", negative=True)
     t, s, sigma2 = (sp.Symbol(n, nonnegative=True) for n in ("t", "s", "sigma2"))
     growing = (-2 * gamma * up * t, sigma2 * down * s)  # of e^{2λμ}, μ>0; e^{−2λμ}, μ<0
@@ -309,9 +339,14 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
     lam = sp.Symbol("lam", real=True)
     positive = [sp.Symbol(n, positive=True) for n in ("gamma", "t", "s", "sigma2")]
     gamma, t, s, sigma2 = positive
-    terms = (-4 * gamma * mu**2 * t * sp.exp(2 * lam * mu), -2 * sigma2 * mu**2 * s * sp.exp(-2 * lam * mu))
+    terms = (
+        -4 * gamma * mu**2 * t * sp.exp(2 * lam * mu),
+        -2 * sigma2 * mu**2 * s * sp.exp(-2 * lam * mu),
+    )
     strict = all(term.is_negative for term in terms)
-    rest = all(monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1))
+    rest = all(
+        monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1)
+    )
     if not (strict and rest):
         return Evidence(route, Verdict.INCONCLUSIVE, "a term has no sign", instances=2)
     return Evidence(
@@ -320,7 +355,9 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
         "Tr[ΣA²] > 0 gives a term with μ ≠ 0 and s > 0, γ > 0 with Aθ ≠ 0 one with μ ≠ 0 and t > 0; "
         "it is negative for every λ and no other term is positive.",
         instances=2,
-        steps=(r"$G$ is strictly decreasing, so it has at most one zero in $\mathbb{R}\cup\{\pm\infty\}$.",),
+        steps=(
+            r"$G$ is strictly decreasing, so it has at most one zero in $\mathbb{R}\cup\{\pm\infty\}$.",
+        ),
     )
 
 
@@ -337,7 +374,9 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
         return Sides(smallest, Fraction(0))
 
     # (uw − 1)² at u = 2, w = 1/2: interpolated, ∇ℓ = 0, Σ = 0, θᵀAθ = 15/4.
-    first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1),), (2, Fraction(1, 2)))
+    first = by_hand(
+        (u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1),), (2, Fraction(1, 2))
+    )
     return exact_evidence(
         "exact orbit",
         sides,
@@ -356,10 +395,18 @@ def equilibrium_numeric(subject: str, context: Context) -> Evidence:
     to √(eps·Φ/Φ''), from which the tolerance is derived.
     """
     if subject != "corrected":
-        return Evidence("independent optimiser", Verdict.NOT_APPLICABLE, "λ* is not unique under this hypothesis.")
+        return Evidence(
+            "independent optimiser",
+            Verdict.NOT_APPLICABLE,
+            "λ* is not unique under this hypothesis.",
+        )
 
     def rows() -> Iterator[tuple[Instance, float, float, float]]:
-        drawn = context.draw(instances(subject=context.subject, min_samples=3), context.profile.exact, "optimiser")
+        drawn = context.draw(
+            instances(subject=context.subject, min_samples=3),
+            context.profile.exact,
+            "optimiser",
+        )
         for instance in drawn:
             projectors = instance.projectors()
             if projectors is None or not _hypothesis("corrected", instance):
@@ -367,21 +414,38 @@ def equilibrium_numeric(subject: str, context: Context) -> Evidence:
             Sigma = covariance(instance.gradients())
             mu = np.array([float(m) for m, _ in projectors])
             t = np.array([float(form(P, instance.theta)) for _, P in projectors])
-            s = np.array([float(sum(product(P, Sigma)[i][i] for i in range(len(P)))) for _, P in projectors])
-            root = float(noise_equilibrium(mu, s, t, sigma2=float(instance.sigma2), gamma=float(instance.gamma)))
+            s = np.array(
+                [
+                    float(sum(product(P, Sigma)[i][i] for i in range(len(P))))
+                    for _, P in projectors
+                ]
+            )
+            root = float(
+                noise_equilibrium(
+                    mu, s, t, sigma2=float(instance.sigma2), gamma=float(instance.gamma)
+                )
+            )
             if not np.isfinite(root) or abs(root) > 8.0:
                 continue
             phi, curvature = _potential(instance, root)
-            found = minimize_scalar(phi, bracket=(root - 0.7, root + 0.9), options={"xtol": 1e-10})
+            found = minimize_scalar(
+                phi, bracket=(root - 0.7, root + 0.9), options={"xtol": 1e-10}
+            )
             tolerance = 8.0 * np.sqrt(1e-13 * abs(phi(root)) / curvature) + 1e-9
             if tolerance > 0.01:
                 continue
             yield instance, root, float(found.x), float(tolerance)
 
-    return numeric_evidence("independent optimiser", rows(), r"$\lambda^*$ against the minimiser of $\Phi$ on the orbit")
+    return numeric_evidence(
+        "independent optimiser",
+        rows(),
+        r"$\lambda^*$ against the minimiser of $\Phi$ on the orbit",
+    )
 
 
-def _potential(instance: Instance, root: float) -> tuple[Callable[[float], float], float]:
+def _potential(
+    instance: Instance, root: float
+) -> tuple[Callable[[float], float], float]:
     """Return Φ(θ_λ), with Σ from the compiled gradients at θ_λ, and Φ'' at the root."""
     from_loss = _compiled_noise(instance)
     gamma, sigma2 = float(instance.gamma), float(instance.sigma2)
@@ -399,7 +463,9 @@ def _compiled_noise(instance: Instance) -> Callable[[float], tuple[Array, float]
     loss = instance.declaration.loss
     assert loss is not None
     evaluator, data = compile_loss(loss), instance.data_arrays()
-    values, vectors = np.linalg.eigh(np.array([[float(v) for v in row] for row in instance.A]))
+    values, vectors = np.linalg.eigh(
+        np.array([[float(v) for v in row] for row in instance.A])
+    )
     theta0 = np.array([float(v) for v in instance.theta])
 
     def at(lam: float) -> tuple[Array, float]:
