@@ -82,7 +82,8 @@ def verify(
         raise ValueError(
             f"expected a profile among {', '.join(PROFILES)}, got {profile!r}"
         )
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+    given: object = seed
+    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
         raise ValueError(f"expected a non-negative integer seed, got {seed!r}")
     subject, claims = _select(what)
     start, results = time.perf_counter(), []
@@ -128,10 +129,10 @@ def _check_subject(declaration: Declaration) -> None:
     symmetry = declaration.symmetry
     if symmetry.kind != "exponential" or declaration.loss is None or symmetry.constants:
         raise DeclarationError(
-            f"the general theorems need an exponential symmetry (J = A theta, A symmetric "
-            f"and numeric) and a loss; {declaration.name!r} has kind {symmetry.kind!r}, "
-            f"{'no' if declaration.loss is None else 'a'} loss and the constants "
-            f"{[str(s) for s in symmetry.constants]}"
+            f"the general theorems need an exponential symmetry (J = A theta, A "
+            f"symmetric and numeric) and a loss; {declaration.name!r} has kind "
+            f"{symmetry.kind!r}, {'no' if declaration.loss is None else 'a'} loss and "
+            f"the constants {[str(s) for s in symmetry.constants]}"
         )
     invariance = derived(declaration).invariance
     if invariance.verdict is Verdict.REFUTED and invariance.witness is not None:

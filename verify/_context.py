@@ -143,11 +143,13 @@ def _isolated_hypothesis() -> Iterator[None]:
     It mixes in literals of whatever local modules happen to be imported, which would
     make a seed mean other instances under pytest than on the command line.
     """
-    empty = providers.Constants()
+    empty = providers.Constants()  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as home:
         set_hypothesis_home_dir(Path(home))
         try:
-            with mock.patch.object(providers, "_get_local_constants", lambda: empty):
+            with mock.patch.object(
+                providers, "_get_local_constants", return_value=empty
+            ):
                 yield
         finally:
             set_hypothesis_home_dir(None)

@@ -98,11 +98,11 @@ class Evidence:
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.REFUTED) != (self.counterexample is not None):
             raise ValueError(
-                f"route {self.route!r}: REFUTED goes with a counterexample and nothing else "
-                f"does, got {self.verdict.name} and {self.counterexample!r}"
+                f"route {self.route!r}: REFUTED goes with a counterexample and nothing "
+                f"else does, got {self.verdict.name} and {self.counterexample!r}"
             )
         if self.verdict.holds and self.instances <= self.degenerate:
             raise ValueError(
-                f"route {self.route!r}: {self.verdict.name} on {self.instances} instances of "
-                f"which {self.degenerate} are degenerate is a vacuous pass"
+                f"route {self.route!r}: {self.verdict.name} on {self.instances} "
+                f"instances of which {self.degenerate} are degenerate is a vacuous pass"
             )

@@ -17,7 +17,7 @@ Vector = tuple[Fraction, ...]
 Matrix = tuple[Vector, ...]
 
 
-class NotRational(ValueError):
+class NotRational(ValueError):  # noqa: N818 - a finding, not a failure
     """The expression leaves the rationals, or is undefined at this point."""
 
 

@@ -137,7 +137,7 @@ class Campaign:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code of DESIGN §3: 0, or the first of 4, 1, 3 that applies."""
+        """Return DESIGN §3's exit code: 0, or the first of 4, 1, 3 that applies."""
         if not self.claims or any(claim.disagreement for claim in self.claims):
             return 4
         if any(_is_wrong(claim) for claim in self.claims):

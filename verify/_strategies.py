@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import gcd
 
 import hypothesis.strategies as st
@@ -130,7 +131,7 @@ def _invariants(mu: tuple[int, ...], phi: tuple[sp.Expr, ...]) -> list[sp.Expr]:
     """Return invariants of φᵢ → e^{λμᵢ}φᵢ, regular away from φ = 0."""
     terms = [f for m, f in zip(mu, phi, strict=True) if m == 0]
     live = [(m, f) for m, f in zip(mu, phi, strict=True) if m != 0]
-    for (m, a), (k, b) in zip(live, live[1:], strict=False):
+    for (m, a), (k, b) in pairwise(live):
         p, q = abs(k) // gcd(m, k), abs(m) // gcd(m, k)
         if m * k < 0:
             terms.append(a**p * b**q)

@@ -1,4 +1,7 @@
-"""The claims, in the order of the papers: one statement, or a published one with its correction, a file."""
+"""The claims, in the order of the papers.
+
+One statement, or a published one with its correction, a file.
+"""
 
 from verify._claim import Claim
 from verify._claims import (

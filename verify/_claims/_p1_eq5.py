@@ -16,17 +16,17 @@ CLAIMS = (
     Claim(
         id="p1.eq5",
         title="the Noether flow",
-        statement=r"Under $d\theta = -\nabla L\,dt + \sqrt{2\sigma^2\Sigma}\,dW$ the charge "
-        r"follows the formula, without any $dW$ term; hence $C$ is monotone where "
-        r"$\nabla^2C$ is definite and $\Sigma \neq 0$.",
+        statement=r"Under $d\theta = -\nabla L\,dt + \sqrt{2\sigma^2\Sigma}\,dW$ the "
+        r"charge follows the formula, without any $dW$ term; hence $C$ is monotone "
+        r"where $\nabla^2C$ is definite and $\Sigma \neq 0$.",
         formula=r"dC = \sigma^2\,\mathrm{Tr}[\Sigma(\theta)\nabla^2C]\,dt",
         source=f"{P1}, Eq. (5)",
         form="published",
         expected=Verdict.PROVED,
         discrepancy="a factor 2 in front of the trace",
         subject=Factors(decay=Fraction(0)),
-        twin_statement=r"$dC = \frac12\sigma^2\mathrm{Tr}[\Sigma\nabla^2C]\,dt$, as P1's "
-        r"Eqs. (26) and (30) print it.",
+        twin_statement=r"$dC = \frac12\sigma^2\mathrm{Tr}[\Sigma\nabla^2C]\,dt$, as "
+        r"P1's Eqs. (26) and (30) print it.",
         twin_subject=Factors(decay=Fraction(0), noise=Fraction(1, 2)),
         routes=(
             partial(flow_symbolic, decay=False),
@@ -36,6 +36,7 @@ CLAIMS = (
         ),
         assumptions=(PER_SAMPLE, GRADIENT_FIELD),
         note="SDE ensembles simulate with weight decay where the instance has one; the "
-        "decay's part of the mean is known exactly, and the factor tested is the noise's.",
+        "decay's part of the mean is known exactly, and the factor tested is the "
+        "noise's.",
     ),
 )

@@ -24,8 +24,8 @@ CLAIMS = (
     Claim(
         id="p1.eq6",
         title="C = θᵀAθ (as printed)",
-        statement=r"$J = A\theta$ has the antiderivative $C = \theta^\top A\theta$, that is "
-        r"$\nabla C = J$.",
+        statement=r"$J = A\theta$ has the antiderivative $C = \theta^\top A\theta$, "
+        r"that is $\nabla C = J$.",
         formula=r"C = \theta^\top A\theta",
         source=f"{P1}, Eq. (6)",
         form="published",
@@ -36,9 +36,9 @@ CLAIMS = (
         twin_subject=Fraction(1, 2),
         routes=_ROUTES,
         assumptions=(_SYMMETRIC,),
-        note="By hand: A = diag(1, −1) at (u, w) = (1, 0) has J = (1, 0), but the gradient "
-        "of u² − w² is (2, 0). The factor makes (6) inconsistent with (7), (9) and "
-        "Proposition 1, which hold with ∇C = J.",
+        note="By hand: A = diag(1, −1) at (u, w) = (1, 0) has J = (1, 0), but the "
+        "gradient of u² − w² is (2, 0). The factor makes (6) inconsistent with (7), "
+        "(9) and Proposition 1, which hold with ∇C = J.",
     ),
     Claim(
         id="p1.eq6.corrected",

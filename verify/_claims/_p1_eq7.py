@@ -15,9 +15,10 @@ from verify._routes._flow import flow_compiled, flow_generator, flow_symbolic
 
 _STEPS = Breakage(
     "small steps, for discrete SGD",
-    r"One step adds $\frac12\eta^2\bar g^\top A\bar g + 4\eta^2\gamma^2C$ to $\eta G$, of "
-    r"the order of the noise term where $\|\bar g\|^2 \gtrsim \mathrm{Tr}\,\Sigma/S$; the "
-    r"ensembles count it as known, so that the factor tested is the flow's.",
+    r"One step adds $\frac12\eta^2\bar g^\top A\bar g + 4\eta^2\gamma^2C$ to $\eta G$, "
+    r"of the order of the noise term where $\|\bar g\|^2 \gtrsim "
+    r"\mathrm{Tr}\,\Sigma/S$; the ensembles count it as known, so that the factor "
+    r"tested is the flow's.",
 )
 
 CLAIMS = (
@@ -25,8 +26,10 @@ CLAIMS = (
         id="p1.eq7",
         title="the flow with weight decay",
         statement=r"With weight decay $\gamma\|\theta\|^2$ the charge "
-        r"$C = \frac12\theta^\top A\theta$ of an exponential symmetry follows the formula.",
-        formula=r"\dot C = -4\gamma C + \sigma^2\,\mathrm{Tr}[\Sigma(\theta)A] =: G(\theta)",
+        r"$C = \frac12\theta^\top A\theta$ of an exponential symmetry follows the "
+        r"formula.",
+        formula=r"\dot C = -4\gamma C + \sigma^2\,\mathrm{Tr}[\Sigma(\theta)A] =: "
+        r"G(\theta)",
         source=f"{P1}, Eq. (7), with ∇C = J",
         form="published",
         expected=Verdict.PROVED,

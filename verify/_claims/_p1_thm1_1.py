@@ -11,8 +11,8 @@ CLAIMS = (
     Claim(
         id="p1.thm1.1",
         title="G falls along the orbit",
-        statement=r"For every $\theta$ and every $\gamma \ge 0$, $G(\theta_\lambda)$ is a "
-        r"non-increasing function of $\lambda$.",
+        statement=r"For every $\theta$ and every $\gamma \ge 0$, $G(\theta_\lambda)$ "
+        r"is a non-increasing function of $\lambda$.",
         formula=r"\partial_\lambda G(\theta_\lambda) = -4\gamma\|A\theta_\lambda\|^2 "
         r"- 2\sigma^2\,\mathrm{Tr}[\Sigma(\theta_\lambda)A^2] \le 0",
         source=f"{P1}, Theorem 1 (1), for γ ≥ 0",
@@ -20,7 +20,8 @@ CLAIMS = (
         expected=Verdict.PROVED,
         discrepancy="any increase",
         subject="non-negative",
-        twin_statement=r"$G(\theta_\lambda)$ is non-increasing for any $\gamma\in\mathbb{R}$.",
+        twin_statement=r"$G(\theta_\lambda)$ is non-increasing for any "
+        r"$\gamma\in\mathbb{R}$.",
         twin_subject="any",
         routes=(monotone_symbolic, monotone_exact, definite_growth),
         assumptions=(PER_SAMPLE, DECAY_SIGN),

@@ -15,7 +15,8 @@ from verify._routes._two_sided import two_sided
 
 _NOISE = Breakage(
     r"$\mathrm{Tr}[\Sigma A^2] > 0$, or $\gamma > 0$ and $A\theta \neq 0$",
-    r"$\ell = (uw - 1)^2$ at $(2, \frac12)$ with $\gamma = 0$: $G \equiv 0$ on the orbit.",
+    r"$\ell = (uw - 1)^2$ at $(2, \frac12)$ with $\gamma = 0$: $G \equiv 0$ on the "
+    r"orbit.",
 )
 
 CLAIMS = (
@@ -32,8 +33,8 @@ CLAIMS = (
         expected=Verdict.REFUTED,
         discrepancy="two zeros on one orbit",
         subject="published",
-        twin_statement=r"The same if $\mathrm{Tr}[\Sigma A^2] > 0$, or $\gamma > 0$ and "
-        r"$A\theta \neq 0$.",
+        twin_statement=r"The same if $\mathrm{Tr}[\Sigma A^2] > 0$, or $\gamma > 0$ "
+        r"and $A\theta \neq 0$.",
         twin_subject="corrected",
         routes=(uniqueness_exact, uniqueness_symbolic),
         assumptions=(PER_SAMPLE,),
@@ -44,9 +45,9 @@ CLAIMS = (
     Claim(
         id="p1.thm1.3.corrected",
         title="λ* is unique",
-        statement=r"$G(\theta_\lambda)$ is strictly decreasing, and $\lambda^*$ unique, iff "
-        r"$\mathrm{Tr}[\Sigma A^2] > 0$, or $\gamma > 0$ and $A\theta \neq 0$; otherwise "
-        r"$G \equiv 0$ on the orbit.",
+        statement=r"$G(\theta_\lambda)$ is strictly decreasing, and $\lambda^*$ "
+        r"unique, iff $\mathrm{Tr}[\Sigma A^2] > 0$, or $\gamma > 0$ and $A\theta \neq "
+        r"0$; otherwise $G \equiv 0$ on the orbit.",
         formula=r"\mathrm{Tr}[\Sigma A^2] > 0 \vee (\gamma > 0 \wedge A\theta \neq 0) "
         r"\;\Leftrightarrow\; \partial_\lambda G < 0",
         source=f"{P1}, Theorem 1 (3), corrected (D4)",
@@ -55,8 +56,8 @@ CLAIMS = (
         expected=Verdict.PROVED,
         discrepancy="two zeros on one orbit",
         subject="corrected",
-        twin_statement=r"The same under the printed hypothesis, $\mathrm{Tr}[\Sigma A] \neq 0$ "
-        r"or $\theta^\top A\theta \neq 0$.",
+        twin_statement=r"The same under the printed hypothesis, $\mathrm{Tr}[\Sigma A] "
+        r"\neq 0$ or $\theta^\top A\theta \neq 0$.",
         twin_subject="published",
         routes=(
             uniqueness_symbolic,

@@ -8,7 +8,8 @@ P1 = "P1 (arXiv 2402.07193 v1)"
 PER_SAMPLE = Breakage(
     "the symmetry holds sample by sample",
     r"$\ell = (u - xw)^2$ is not preserved by rescaling: "
-    r"$\nabla\ell\cdot J = 2(u - xw)(u + xw) \neq 0$, so $C$ moves under gradient flow.",
+    r"$\nabla\ell\cdot J = 2(u - xw)(u + xw) \neq 0$, so $C$ moves under gradient "
+    r"flow.",
 )
 GRADIENT_FIELD = Breakage(
     "J is a gradient field",
@@ -17,6 +18,6 @@ GRADIENT_FIELD = Breakage(
 )
 DECAY_SIGN = Breakage(
     r"$\gamma \ge 0$",
-    r"$A = 1$, $\gamma = -1$: $G = 2te^{2\lambda} + \sigma^2se^{-2\lambda}$ increases where "
-    r"$s = 0$, and has no zero at all where $s > 0$.",
+    r"$A = 1$, $\gamma = -1$: $G = 2te^{2\lambda} + \sigma^2se^{-2\lambda}$ increases "
+    r"where $s = 0$, and has no zero at all where $s > 0$.",
 )

@@ -75,7 +75,8 @@ def symbolic_evidence(
         PROVED for the declarations named, REFUTED with the first witness, or
         INCONCLUSIVE naming what is undecided.
     """
-    labels, undecided = [], []
+    labels: list[str] = []
+    undecided: list[str] = []
     for label, left, right in rows:
         finding = compare(left, right)
         if finding.verdict is Verdict.REFUTED and finding.witness is not None:
@@ -182,8 +183,8 @@ def exact_evidence(
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"{what}: holds exactly (rational arithmetic, gradients by dual numbers) on every "
-        f"one of {tally['checked']} instances drawn.",
+        f"{what}: holds exactly (rational arithmetic, gradients by dual numbers) on "
+        f"every one of {tally['checked']} instances drawn.",
         instances=tally["checked"],
         degenerate=tally["degenerate"],
         tolerance=0.0,

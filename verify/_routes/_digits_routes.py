@@ -52,8 +52,9 @@ def digits_law(subject: Any, context: Context) -> Evidence:
     claimed = [law.worst if subject * 2 == 1 else law.worst_doubled for law in laws]
     checks, trivial = sum(law.checks for law in laws), sum(law.trivial for law in laws)
     what = (
-        f"{run.settings.hidden} ReLU neurons, SGD with and without weight decay and full-batch GD: "
-        f"{checks} checks, largest residual {max(claimed):.2g} of the rounding bound."
+        f"{run.settings.hidden} ReLU neurons, SGD with and without weight decay and "
+        f"full-batch GD: {checks} checks, largest residual {max(claimed):.2g} of the "
+        "rounding bound."
     )
     if max(claimed) <= 1.0:
         return Evidence(
@@ -113,8 +114,8 @@ def digits_flow(subject: Factors, context: Context, *, decay: bool) -> Evidence:
     return Evidence(
         ROUTE,
         Verdict.SUPPORTED,
-        f"ReLU classifier on the digits: the noise factor lies in {ends} over {observations} minibatch "
-        f"measurements; −1, 0, 1/2 and 2 are refuted.",
+        f"ReLU classifier on the digits: the noise factor lies in {ends} over "
+        f"{observations} minibatch measurements; −1, 0, 1/2 and 2 are refuted.",
         instances=observations,
         alpha=alpha,
         detectable=max(i.resolution for i in intervals),
@@ -133,11 +134,15 @@ def digits_balance(subject: Any, context: Context) -> Evidence:
         return run
     points, unresolved = len(run.balances), run.unresolved
     fate = (
-        f"The net interpolates ({'yes' if run.interpolates else 'no'}): the rate Σ|Tr[ΣA_j]| falls to "
-        f"{run.rate_decay:.1e} of its start while the median |λ*| stays at {run.remaining_distance:.0%}; "
-        f"the flow dies out before balance. {run.dead} (checkpoint, neuron) pairs are dead: not applicable."
+        f"The net interpolates ({'yes' if run.interpolates else 'no'}): the rate "
+        f"Σ|Tr[ΣA_j]| falls to {run.rate_decay:.1e} of its start while the median |λ*| "
+        f"stays at {run.remaining_distance:.0%}; the flow dies out before balance. "
+        f"{run.dead} (checkpoint, neuron) pairs are dead: not applicable."
     )
-    what = f"{points} neurons at checkpoints: worst error {run.worst_balance:.2g} of the derived tolerance. {fate}"
+    what = (
+        f"{points} neurons at checkpoints: worst error {run.worst_balance:.2g} of the "
+        f"derived tolerance. {fate}"
+    )
     if not run.balances_agree:
         worst = max(run.balances, key=lambda p: p.error)
         witness = Witness(

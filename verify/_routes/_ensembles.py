@@ -180,6 +180,9 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
 
     Each instance gets an interval at level α, valid at any sample size; the claimed
     factor must lie in every interval. A failure is repeated on a fresh stream.
+
+    Returns:
+        The evidence.
     """
     route = "SGD ensembles" if method == "sgd" else "SDE ensembles"
     profile = context.profile
@@ -207,14 +210,16 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
             if again is not None and again.excludes(claimed):
                 witness = Witness(
                     instance.describe(),
-                    left=f"factor in [{again.lower:.4g}, {again.upper:.4g}] at alpha = {again.alpha:.1e}",
+                    left=f"factor in [{again.lower:.4g}, {again.upper:.4g}] at alpha = "
+                    f"{again.alpha:.1e}",
                     right=f"factor {claimed:g}",
                     exact=False,
                 )
                 return Evidence(
                     route,
                     Verdict.REFUTED,
-                    "The claimed factor lies outside the measured interval, twice on independent streams.",
+                    "The claimed factor lies outside the measured interval, twice on "
+                    "independent streams.",
                     instances=done,
                     alpha=2 * context.alpha * done,
                     counterexample=witness,
@@ -230,8 +235,9 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"The factor {claimed:g} lies in all {done} intervals ({observed} observed steps, starts at "
-        f"three points of each orbit); {done - vacuous} of them exclude 0, 1/2 and 2.",
+        f"The factor {claimed:g} lies in all {done} intervals ({observed} observed "
+        f"steps, starts at three points of each orbit); {done - vacuous} of them "
+        "exclude 0, 1/2 and 2.",
         instances=done,
         degenerate=vacuous,
         alpha=context.alpha * done,
@@ -281,8 +287,8 @@ def _figure(
         "time (learning rate × steps)",
         "charge C",
         tuple(series),
-        caption="Mean and 10–90 % band over replicas from three points of one orbit; dashed: the "
-        "accumulated conditional means that the law predicts.",
+        caption="Mean and 10–90 % band over replicas from three points of one orbit; "
+        "dashed: the accumulated conditional means that the law predicts.",
     )
 
 

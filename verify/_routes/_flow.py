@@ -72,7 +72,8 @@ def conservation_symbolic(subject: str, context: Context) -> Evidence:
         rows(),
         r"$-\nabla\ell\cdot\nabla C$ against 0",
         (
-            r"$\dot C = \nabla C\cdot\dot\theta = -\nabla L\cdot J = -E[\nabla\ell\cdot J] = 0$.",
+            r"$\dot C = \nabla C\cdot\dot\theta = -\nabla L\cdot J = "
+            r"-E[\nabla\ell\cdot J] = 0$.",
         ),
     )
 
@@ -180,11 +181,12 @@ def flow_symbolic(subject: Factors, context: Context, *, decay: bool) -> Evidenc
         rows(),
         "the drift derived from the SDE against the formula",
         (
-            r"$d\theta = -(\nabla L + 2\gamma\theta)dt + \sqrt{2\sigma^2\Sigma}\,dW$ and "
-            r"$dC = (\nabla C\cdot\mu + \frac12\mathrm{Tr}[2\sigma^2\Sigma\nabla^2C])dt + "
-            r"\nabla C^\top\sqrt{2\sigma^2\Sigma}\,dW$.",
-            r"$\nabla C = J$ and $\nabla\ell\cdot J = 0$ for every sample: $\nabla L\cdot J = 0$ and "
-            r"$J^\top\Sigma J = 0$, so the $dW$ term vanishes.",
+            r"$d\theta = -(\nabla L + 2\gamma\theta)dt + \sqrt{2\sigma^2\Sigma}\,dW$ "
+            r"and $dC = (\nabla C\cdot\mu + "
+            r"\frac12\mathrm{Tr}[2\sigma^2\Sigma\nabla^2C])dt + \nabla "
+            r"C^\top\sqrt{2\sigma^2\Sigma}\,dW$.",
+            r"$\nabla C = J$ and $\nabla\ell\cdot J = 0$ for every sample: $\nabla "
+            r"L\cdot J = 0$ and $J^\top\Sigma J = 0$, so the $dW$ term vanishes.",
         ),
     )
 
@@ -210,6 +212,9 @@ def flow_generator(subject: Factors, context: Context, *, decay: bool) -> Eviden
     One weak Euler step θ' = θ − h(∇L + 2γθ) + r Σ_k ξ_k c_k, with ξ_k = ±1, c_k the
     centred per-sample gradients and r² = 2σ²h/N, has E[C'] − C = ah + bh²; two steps
     give a, the drift, without Itô's lemma. The dW term is J·c_k, zero or not.
+
+    Returns:
+        The evidence.
     """
 
     def sides(instance: Instance) -> Sides:
@@ -330,8 +335,9 @@ def discrete_symbolic(subject: Fraction, context: Context) -> Evidence:
         rows(),
         "the derived one-step law against the formula",
         (
-            r"$C(\theta') = \frac12\theta'^\top A\theta'$ with $\theta' = (1-2\eta\gamma)\theta - \eta g$; "
-            r"the cross term is $-\eta(1-2\eta\gamma)\,g\cdot A\theta = 0$.",
+            r"$C(\theta') = \frac12\theta'^\top A\theta'$ with $\theta' = "
+            r"(1-2\eta\gamma)\theta - \eta g$; the cross term is "
+            r"$-\eta(1-2\eta\gamma)\,g\cdot A\theta = 0$.",
         ),
     )
 

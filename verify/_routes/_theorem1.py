@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import sympy as sp
@@ -60,12 +61,13 @@ def transport_symbolic(subject: int, context: Context) -> Evidence:
     return symbolic_evidence(
         "transport",
         rows(),
-        r"$\nabla\ell(\theta_\lambda)$ against $e^{-\lambda A}\nabla\ell(\theta)$, diagonal $A$",
+        r"$\nabla\ell(\theta_\lambda)$ against $e^{-\lambda A}\nabla\ell(\theta)$, "
+        r"diagonal $A$",
         (
             r"Differentiate $\ell(e^{\lambda A}\theta) = \ell(\theta)$: "
             r"$e^{\lambda A}\nabla\ell(\theta_\lambda) = \nabla\ell(\theta)$.",
-            r"$\Sigma(\theta_\lambda) = E[\nabla\ell\nabla\ell^\top] - \nabla L\nabla L^\top$ "
-            r"inherits one factor $e^{-\lambda A}$ on each side.",
+            r"$\Sigma(\theta_\lambda) = E[\nabla\ell\nabla\ell^\top] - \nabla L\nabla "
+            r"L^\top$ inherits one factor $e^{-\lambda A}$ on each side.",
         ),
     )
 
@@ -110,7 +112,8 @@ def transport_exact(subject: int, context: Context) -> Evidence:
     )
 
 
-# Theorem 1. The subject of parts 1 and 2 says which γ are meant: "any" or "non-negative".
+# Theorem 1. The subject of parts 1 and 2 says which γ are meant: "any" or
+# "non-negative".
 
 
 def _decayed(subject: str, instance: Instance) -> Instance:
@@ -168,13 +171,16 @@ def monotone_symbolic(subject: str, context: Context) -> Evidence:
     return Evidence(
         "sign of each term",
         Verdict.PROVED,
-        f"For n = 1…{MAX_DIMENSION} with free eigenvalues and free $t_i, s_i \\ge 0$: {findings[-1].reason}; "
-        f"the argument is the same term by term at every n.",
+        f"For n = 1…{MAX_DIMENSION} with free eigenvalues and free $t_i, s_i \\ge 0$: "
+        f"{findings[-1].reason}; the argument is the same term by term at every n.",
         instances=len(findings),
         steps=(
-            r"$\partial_\lambda G = -4\gamma\sum_i\mu_i^2t_ie^{2\lambda\mu_i} - 2\sigma^2\sum_i\mu_i^2s_ie^{-2\lambda\mu_i}$, "
-            r"differentiated from $G(\theta_\lambda)$, not typed in.",
-            r"It equals $-4\gamma\|A\theta_\lambda\|^2 - 2\sigma^2\mathrm{Tr}[\Sigma(\theta_\lambda)A^2] \le 0$ for $\gamma \ge 0$.",
+            r"$\partial_\lambda G = -4\gamma\sum_i\mu_i^2t_ie^{2\lambda\mu_i} - "
+            r"2\sigma^2\sum_i\mu_i^2s_ie^{-2\lambda\mu_i}$, differentiated from "
+            r"$G(\theta_\lambda)$, not typed in.",
+            r"It equals $-4\gamma\|A\theta_\lambda\|^2 - "
+            r"2\sigma^2\mathrm{Tr}[\Sigma(\theta_\lambda)A^2] \le 0$ for $\gamma \ge "
+            r"0$.",
         ),
     )
 
@@ -185,14 +191,14 @@ def _slope(gamma: int, t: int, s: int) -> int:
 
 
 def monotone_exact(subject: str, context: Context) -> Evidence:
-    """Evaluate G at seven points of the orbit, moving θ and Σ, and look at the order."""
+    """Evaluate G at seven points of the orbit, moving θ and Σ; look at the order."""
 
     def sides(instance: Instance) -> Sides | None:
         case = _decayed(subject, instance)
         values = _balances(case)
         if values is None:
             return None
-        rises = [b - a for a, b in zip(values, values[1:], strict=False)]
+        rises = [b - a for a, b in pairwise(values)]
         return Sides(max(rises), Fraction(0), not any(rises), case)
 
     first = by_hand(_SCALE_LOSS, [[1, 0], [0, 1]], ((0, 1),), (1, 1))
@@ -239,19 +245,21 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
         return Evidence(
             route,
             Verdict.PROVED,
-            "The terms that grow with λ have coefficients ≤ 0, those that fade have coefficients "
-            "≥ 0, for every μ, t, s and γ ≥ 0.",
+            "The terms that grow with λ have coefficients ≤ 0, those that fade have "
+            "coefficients ≥ 0, for every μ, t, s and γ ≥ 0.",
             instances=4,
             steps=(
-                r"As $\lambda\to+\infty$, $G\to0$ or a negative limit; as $\lambda\to-\infty$, $G\to0$ or a positive one.",
-                r"$G$ is continuous: it vanishes at some $\lambda^*\in\mathbb{R}\cup\{\pm\infty\}$.",
+                r"As $\lambda\to+\infty$, $G\to0$ or a negative limit; as "
+                r"$\lambda\to-\infty$, $G\to0$ or a positive one.",
+                r"$G$ is continuous: it vanishes at some "
+                r"$\lambda^*\in\mathbb{R}\cup\{\pm\infty\}$.",
             ),
         )
     return Evidence(
         route,
         Verdict.REFUTED,
-        "For γ < 0 and A = [1] both coefficients of G = −2γt e^{2λ} + σ²s e^{−2λ} are positive: "
-        "G ≥ 2√(−2γtσ²s) everywhere.",
+        "For γ < 0 and A = [1] both coefficients of G = −2γt e^{2λ} + σ²s e^{−2λ} are "
+        "positive: G ≥ 2√(−2γtσ²s) everywhere.",
         instances=1,
         counterexample=Witness(
             {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "2", "sigma2": "1"},
@@ -267,6 +275,9 @@ def existence_exact(subject: str, context: Context) -> Evidence:
 
     The left side is 1 where it has one. Where coefficients have both signs on the same
     side the question is left to the other routes (it cannot happen for γ ≥ 0).
+
+    Returns:
+        The evidence.
     """
 
     def sides(instance: Instance) -> Sides | None:
@@ -284,7 +295,8 @@ def existence_exact(subject: str, context: Context) -> Evidence:
         ordered = len({c > 0 for c in growing}) == 1 == len({c > 0 for c in fading})
         return Sides(Fraction(1), Fraction(1)) if ordered else None
 
-    # ∇ℓ = (0, ∓2) at (1, 0): Σ = diag(0, 4), σ² = 1/4, and with γ = −1: G = 2e^{2λ} + e^{−2λ}.
+    # ∇ℓ = (0, ∓2) at (1, 0): Σ = diag(0, 4), σ² = 1/4, and with γ = −1:
+    # G = 2e^{2λ} + e^{−2λ}.
     first = by_hand(_SCALE_LOSS, [[1, 0], [0, 1]], ((0, 1), (0, -1)), (1, 0))
     return exact_evidence(
         "exact coefficients",
@@ -318,15 +330,15 @@ def _hypothesis(subject: str, instance: Instance) -> bool:
 
 
 def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
-    """Show a strictly negative term of ∂_λG under the hypothesis, or that all vanish."""
+    """Show a strictly negative ∂_λG term under the hypothesis, or that all vanish."""
     del context
     route = "a strict term"
     if subject == "published":
         return Evidence(
             route,
             Verdict.REFUTED,
-            "Σ = 0 and γ = 0 with θᵀAθ ≠ 0 satisfies the printed hypothesis, and then every term of "
-            "G(θ_λ) is 0: every λ is a zero.",
+            "Σ = 0 and γ = 0 with θᵀAθ ≠ 0 satisfies the printed hypothesis, and then "
+            "every term of G(θ_λ) is 0: every λ is a zero.",
             instances=1,
             counterexample=Witness(
                 {"A": "[[1]]", "theta": "(1)", "Sigma": "[[0]]", "gamma": "0"},
@@ -352,11 +364,12 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
     return Evidence(
         route,
         Verdict.PROVED,
-        "Tr[ΣA²] > 0 gives a term with μ ≠ 0 and s > 0, γ > 0 with Aθ ≠ 0 one with μ ≠ 0 and t > 0; "
-        "it is negative for every λ and no other term is positive.",
+        "Tr[ΣA²] > 0 gives a term with μ ≠ 0 and s > 0, γ > 0 with Aθ ≠ 0 one with μ ≠ "
+        "0 and t > 0; it is negative for every λ and no other term is positive.",
         instances=2,
         steps=(
-            r"$G$ is strictly decreasing, so it has at most one zero in $\mathbb{R}\cup\{\pm\infty\}$.",
+            r"$G$ is strictly decreasing, so it has at most one zero in "
+            r"$\mathbb{R}\cup\{\pm\infty\}$.",
         ),
     )
 
@@ -370,7 +383,7 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
         values = _balances(instance)
         if values is None:
             return None
-        smallest = min(a - b for a, b in zip(values, values[1:], strict=False))
+        smallest = min(a - b for a, b in pairwise(values))
         return Sides(smallest, Fraction(0))
 
     # (uw − 1)² at u = 2, w = 1/2: interpolated, ∇ℓ = 0, Σ = 0, θᵀAθ = 15/4.
@@ -393,6 +406,9 @@ def equilibrium_numeric(subject: str, context: Context) -> Evidence:
 
     Φ is recomputed at each λ from the loss's own gradients; Brent locates its minimiser
     to √(eps·Φ/Φ''), from which the tolerance is derived.
+
+    Returns:
+        The evidence.
     """
     if subject != "corrected":
         return Evidence(

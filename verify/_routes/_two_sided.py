@@ -28,6 +28,9 @@ def two_sided(subject: object, context: Context) -> Evidence:
 
     The share of replicas that moved towards C(θ*) is bounded below by Hoeffding's
     inequality; it must exceed ½ for every start, at level α.
+
+    Returns:
+        The evidence.
     """
     route = "SGD from both sides"
     if subject != "corrected":
@@ -78,15 +81,17 @@ def two_sided(subject: object, context: Context) -> Evidence:
         return Evidence(
             route,
             Verdict.INCONCLUSIVE,
-            f"The smallest lower bound of a share is {min(shares):.3f}; more replicas would decide.",
+            f"The smallest lower bound of a share is {min(shares):.3f}; more replicas "
+            "would decide.",
             instances=len(shares),
             alpha=context.alpha * len(shares),
         )
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"From {len(SIDES)} points of one orbit in each of {len(figures)} declarations, C moves towards the same C(θ*): "
-        f"at least {min(shares):.0%} of replicas for every start.",
+        f"From {len(SIDES)} points of one orbit in each of {len(figures)} "
+        f"declarations, C moves towards the same C(θ*): at least {min(shares):.0%} of "
+        "replicas for every start.",
         instances=len(shares),
         alpha=context.alpha * len(shares),
         detectable=1.0 - min(shares),
@@ -139,7 +144,8 @@ def definite_growth(subject: object, context: Context) -> Evidence:
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"‖θ‖² of scale-invariant losses rises at each of {count} steps (to rounding), so C is monotone.",
+        f"‖θ‖² of scale-invariant losses rises at each of {count} steps (to rounding), "
+        "so C is monotone.",
         instances=count,
         degenerate=count - noisy,
         tolerance=64 * 2.0**-52,
@@ -181,7 +187,8 @@ def _equilibrium(instance: Instance) -> float:
 
 def _gradients(instance: Instance) -> Array:
     problem = problem_of(instance, 1, (0.0,))
-    return problem.gradients(problem.theta)[0]
+    gradients: Array = problem.gradients(problem.theta)[0]
+    return gradients
 
 
 def _charge_at(instance: Instance, lam: float) -> float:
@@ -232,5 +239,6 @@ def _figure(
         "time (learning rate × steps)",
         "charge C",
         tuple(series),
-        caption="Mean and 10–90 % band over SGD replicas started at four points of one orbit; labels are noisy, so the noise persists.",
+        caption="Mean and 10–90 % band over SGD replicas started at four points of one "
+        "orbit; labels are noisy, so the noise persists.",
     )
