@@ -34,7 +34,7 @@ def terminal_table(campaign: Campaign) -> RenderableType:
         Anything `rich.console.Console.print` takes; made for 80 columns or more.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0), expand=True)
-    table.add_column("claim", overflow="fold", max_width=18)
+    table.add_column("claim", overflow="fold", max_width=20)
     table.add_column("title", ratio=1, min_width=14, overflow="fold")
     for name in ("verdict", "expected", "twin"):
         table.add_column(name, max_width=12)

@@ -18,7 +18,7 @@ from symbolic._functions import on_branches, relu, step
 from symbolic._intervals import NotEnclosed, enclose
 from symbolic._ito import ItoProcess, sgd_process
 from symbolic._loss import Loss
-from symbolic._orbit import monotone
+from symbolic._orbit import Equilibrium, monotone
 from symbolic._space import ParameterSpace
 from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict, Witness
@@ -28,6 +28,7 @@ __all__ = [
     "Declaration",
     "DeclarationError",
     "Derivation",
+    "Equilibrium",
     "Finding",
     "ItoProcess",
     "Loss",

@@ -119,9 +119,7 @@ def test_charge_and_balance_at_the_point_itself(instance: Instance) -> None:
 
 def test_projectors_are_none_for_irrational_eigenvalues() -> None:
     space = ParameterSpace(u=(), w=())
-    golden = Declaration(
-        "golden", space, Symmetry.exponential(space, [[1, 1], [1, 0]])
-    )
+    golden = Declaration("golden", space, Symmetry.exponential(space, [[1, 1], [1, 0]]))
     instance = Instance(golden, (), (Fraction(1),) * 2, Fraction(1), Fraction(0), 1)
 
     assert instance.projectors() is None

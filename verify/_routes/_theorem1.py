@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from numeric import compile_loss, noise_equilibrium
-from symbolic import Verdict, Witness, monotone
+from symbolic import (
+    Declaration,
+    Equilibrium,
+    ParameterSpace,
+    Symmetry,
+    Verdict,
+    Witness,
+    derive,
+    monotone,
+)
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._exact import NotRational, apply, covariance, form, product
@@ -144,19 +154,54 @@ def _at(instance: Instance, q: Fraction) -> tuple[tuple[Fraction, ...], ...] | N
         return None
 
 
+@lru_cache(maxsize=1)
+def _generic() -> Equilibrium:
+    """Return the derived G and ∂_λG in two dimensions, every μᵢ, tᵢ, sᵢ a symbol."""
+    space = ParameterSpace(u=(), w=())
+    A = sp.diag(*sp.symbols("k_0 k_1", real=True))
+    return derive(Declaration("", space, Symmetry.exponential(space, A))).equilibrium
+
+
+def _with(expression: sp.Expr, **values: sp.Expr | int) -> sp.Expr:
+    """Return a derived expression with symbols replaced by name, exactly."""
+    named = {symbol: symbol.name for symbol in expression.free_symbols}
+    return expression.xreplace(
+        {
+            symbol: sp.sympify(values[name])
+            for symbol, name in named.items()
+            if name in values
+        }
+    )
+
+
+_LINE = {"mu_0": 1, "mu_1": 0, "t_1": 0, "s_1": 0, "sigma2": 1}  # A = [1], σ² = 1
+
+
 def monotone_symbolic(subject: str, context: Context) -> Evidence:
     """Prove the sign of every term of ∂_λG for n = 1…6, or exhibit a positive slope."""
     del context
+    route = "sign of each term"
     if subject == "any":
+        slope = _with(_generic().slope, **_LINE, gamma=-1, t_0=1, s_0=0, lam=0)
+        if not slope.is_positive:
+            reason = f"the slope at γ = −1 is {slope}"
+            return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=1)
         return Evidence(
-            "sign of each term",
+            route,
             Verdict.REFUTED,
             "With γ < 0 the decay terms of the slope are positive.",
             instances=1,
             counterexample=Witness(
-                {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "0", "lam": "0"},
-                left=str(_slope(-1, 1, 0)),
-                right="at most 0",
+                {
+                    "A": "[[1]]",
+                    "gamma": "-1",
+                    "t": "1",
+                    "s": "0",
+                    "sigma2": "1",
+                    "lam": "0",
+                },
+                left=f"slope of G = {slope}",
+                right="slope of G at most 0",
                 exact=True,
             ),
         )
@@ -183,11 +228,6 @@ def monotone_symbolic(subject: str, context: Context) -> Evidence:
             r"0$.",
         ),
     )
-
-
-def _slope(gamma: int, t: int, s: int) -> int:
-    """Return ∂_λG at λ = 0 for A = [1], σ² = 1."""
-    return -4 * gamma * t - 2 * s
 
 
 def monotone_exact(subject: str, context: Context) -> Evidence:
@@ -232,15 +272,19 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
     """Read the limits of G at ±∞ off the signs of its coefficients."""
     del context
     route = "limits at both ends"
-    gamma = (
-        sp.Symbol("gamma", nonnegative=True)
-        if subject == "non-negative"
-        else sp.Integer(-1)
-    )
-    up, down = sp.Symbol("mu_p", positive=True), sp.Symbol("mu_m", negative=True)
     t, s, sigma2 = (sp.Symbol(n, nonnegative=True) for n in ("t", "s", "sigma2"))
-    growing = (-2 * gamma * up * t, sigma2 * down * s)  # of e^{2λμ}, μ>0; e^{−2λμ}, μ<0
-    fading = (-2 * gamma * down * t, sigma2 * up * s)
+    up, down = sp.Symbol("mu_p", positive=True), sp.Symbol("mu_m", negative=True)
+    gamma = sp.Symbol("gamma", nonnegative=True)
+    values = {"t_0": t, "t_1": t, "s_0": s, "s_1": s, "sigma2": sigma2}
+    if subject == "any":
+        gamma = sp.Integer(-1)
+    G = _with(_generic().balance, **values, mu_0=up, mu_1=down, gamma=gamma)
+    lam = next(symbol for symbol in G.free_symbols if symbol.name == "lam")
+    growing = [G.coeff(sp.exp(2 * lam * m)) for m in (up, -down)]
+    fading = [G.coeff(sp.exp(-2 * lam * m)) for m in (up, -down)]
+    if not all((*growing, *fading)):
+        reason = "the derived G does not have four terms"
+        return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=4)
     if all(c.is_nonpositive for c in growing) and all(c.is_nonnegative for c in fading):
         return Evidence(
             route,
@@ -255,16 +299,21 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
                 r"$\lambda^*\in\mathbb{R}\cup\{\pm\infty\}$.",
             ),
         )
+    line = _with(_generic().balance, **_LINE, gamma=-1, t_0=1, s_0=2)
+    terms = sp.Add.make_args(line)
+    if not all(term.is_positive for term in terms):
+        reason = f"G = {line} has a term that is not positive"
+        return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=4)
     return Evidence(
         route,
         Verdict.REFUTED,
-        "For γ < 0 and A = [1] both coefficients of G = −2γt e^{2λ} + σ²s e^{−2λ} are "
-        "positive: G ≥ 2√(−2γtσ²s) everywhere.",
+        "For γ < 0 and A = [1] both terms of G = −2γt e^{2λ} + σ²s e^{−2λ} are "
+        "positive, and one of them grows at either end.",
         instances=1,
         counterexample=Witness(
             {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "2", "sigma2": "1"},
-            left="min over lam of G = 2*exp(2*lam) + 2*exp(-2*lam) is 4",
-            right="0 at some lam",
+            left=f"G = {line} > 0 for every lam",
+            right="G = 0 at some lam",
             exact=True,
         ),
     )
@@ -334,6 +383,10 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
     del context
     route = "a strict term"
     if subject == "published":
+        slope = _with(_generic().slope, **_LINE, gamma=0, t_0=1, s_0=0)
+        if not slope.is_zero:
+            reason = f"the slope at Σ = 0, γ = 0 is {slope}"
+            return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=1)
         return Evidence(
             route,
             Verdict.REFUTED,
@@ -342,20 +395,16 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
             instances=1,
             counterexample=Witness(
                 {"A": "[[1]]", "theta": "(1)", "Sigma": "[[0]]", "gamma": "0"},
-                left=f"slope of G = {_slope(0, 1, 0)}",
+                left=f"slope of G = {slope} at every lam",
                 right="slope of G < 0",
                 exact=True,
             ),
         )
-    mu = sp.Symbol("mu", nonzero=True, real=True)
-    lam = sp.Symbol("lam", real=True)
-    positive = [sp.Symbol(n, positive=True) for n in ("gamma", "t", "s", "sigma2")]
-    gamma, t, s, sigma2 = positive
-    terms = (
-        -4 * gamma * mu**2 * t * sp.exp(2 * lam * mu),
-        -2 * sigma2 * mu**2 * s * sp.exp(-2 * lam * mu),
-    )
-    strict = all(term.is_negative for term in terms)
+    names = ("gamma", "t_0", "t_1", "s_0", "s_1", "sigma2")
+    positive = {name: sp.Symbol(name, positive=True) for name in names}
+    mu = {n: sp.Symbol(n, nonzero=True, real=True) for n in ("mu_0", "mu_1")}
+    terms = sp.Add.make_args(_with(_generic().slope, **positive, **mu))
+    strict = len(terms) == 4 and all(term.is_negative for term in terms)
     rest = all(
         monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1)
     )
