@@ -116,10 +116,10 @@ def list_(debug: bool) -> None:
     """List the claims that `verify` takes, one a line."""
     with _failures(debug):
         noetherflow._check_packages()
-        from verify import claim_ids
+        from verify import claim_titles
 
-        for claim in claim_ids():
-            click.echo(claim)
+        for claim, title in claim_titles().items():
+            click.echo(f"{claim:20} {title}")
 
 
 @main.command()

@@ -151,12 +151,33 @@ def catalogue() -> tuple[Declaration, ...]:
     )
 
 
+def any_symmetric(n: int) -> Declaration:
+    """Return J = Aθ with every entry of the symmetric A a symbol, without a loss.
+
+    What is derived from it holds for every symmetric A of that size at once.
+
+    >>> len(any_symmetric(3).symmetry.constants)
+    6
+    """
+    space = ParameterSpace(theta=(n,))
+    A = _symmetric_symbols(n, "A")
+    symmetry = Symmetry.exponential(space, A)
+    return Declaration(f"every symmetric {n} x {n} matrix A", space, symmetry)
+
+
 def symbolic_catalogue() -> tuple[Declaration, ...]:
-    """Return matrix factorisation at d = 1, 2, 3 with every symmetric B at once."""
-    return tuple(matrix_factorisation(d, 2, 2) for d in (1, 2, 3))
+    """Return families derived at once: every symmetric B, and every symmetric A.
+
+    Matrix factorisation at d = 1, 2, 3 with symbols for B, and J = Aθ at n = 1…5
+    with symbols for A.
+    """
+    return (
+        *(matrix_factorisation(d, 2, 2) for d in (1, 2, 3)),
+        *(any_symmetric(n) for n in range(1, 6)),
+    )
 
 
-def _symmetric_symbols(d: int) -> sp.Matrix:
+def _symmetric_symbols(d: int, name: str = "B") -> sp.Matrix:
     return sp.Matrix(
-        d, d, lambda i, j: sp.Symbol(f"B_{min(i, j)}_{max(i, j)}", real=True)
+        d, d, lambda i, j: sp.Symbol(f"{name}_{min(i, j)}_{max(i, j)}", real=True)
     )

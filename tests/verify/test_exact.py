@@ -73,9 +73,9 @@ def test_relu_and_step_on_either_side(sign: int) -> None:
     at = {a: Fraction(sign), b: Fraction(3)}
     on = int(sign > 0)
 
-    assert gradient(relu(a) * b, at, {}) == (3 * on, on * sign)
-    assert gradient(step(a) * b, at, {}) == (0, on)
-    assert gradient(relu(-a) * b, at, {}) == (-3 * (1 - on), (1 - on) * -sign)
+    assert [*gradient(relu(a) * b, at, {})] == [3 * on, on * sign]
+    assert [*gradient(step(a) * b, at, {})] == [0, on]
+    assert [*gradient(relu(-a) * b, at, {})] == [-3 * (1 - on), (1 - on) * -sign]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_matrix_helpers_by_hand() -> None:
     B = ((F(3), F(1)), (F(1), F(5)))
     v = (F(1), F(-2))
 
-    assert apply(A, v) == (-3, 4)
+    assert [*apply(A, v)] == [-3, 4]
     assert form(A, v) == -11
     assert dot(v, v) == 5
-    assert product(A, B) == ((5, 11), (5, -3))
+    assert product(A, B) == ((F(5), F(11)), (F(5), F(-3)))
     assert trace_product(A, B) == 2

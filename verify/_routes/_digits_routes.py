@@ -119,7 +119,7 @@ def digits_flow(subject: Factors, context: Context, *, decay: bool) -> Evidence:
         instances=observations,
         alpha=alpha,
         detectable=max(i.resolution for i in intervals),
-        figures=digits_figures(run)[:2],
+        figures=() if decay else digits_figures(run)[:2],
     )
 
 

@@ -165,16 +165,19 @@ def antiderivative_exact(subject: Fraction, context: Context) -> Evidence:
 
 
 def flow_symbolic(subject: Factors, context: Context, *, decay: bool) -> Evidence:
-    """Compare the flow that Itô's lemma gives with the claimed formula."""
+    """Compare each part of the flow that Itô's lemma gives with the formula."""
 
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for declaration in declarations_of(context):
-            law = derived(declaration)
-            claimed = _claimed_flow(subject, declaration)
-            flow = law.flow.expression
-            if not decay:
-                flow, claimed = flow.subs(GAMMA, 0), claimed.subs(GAMMA, 0)
-            yield declaration.name, flow, claimed
+            flow, claimed = (
+                derived(declaration).flow,
+                _claimed_flow(subject, declaration),
+            )
+            at_zero = {GAMMA: sp.S.Zero}
+            yield declaration.name, flow.noise, claimed.xreplace(at_zero)
+            yield declaration.name, flow.loss, sp.S.Zero
+            if decay:
+                yield declaration.name, flow.expression, claimed
 
     return symbolic_evidence(
         "Itô's lemma",
