@@ -1,6 +1,7 @@
 """Declare symmetries and losses; derive charges, flows, exact laws and equilibria."""
 
 from symbolic._catalogue import (
+    any_symmetric,
     catalogue,
     low_rank,
     matrix_factorisation,
@@ -39,6 +40,7 @@ __all__ = [
     "Symmetry",
     "Verdict",
     "Witness",
+    "any_symmetric",
     "catalogue",
     "compare",
     "derive",

@@ -10,10 +10,10 @@ import pytest
 PUBLIC = {
     "symbolic": """
         Declaration DeclarationError Derivation Equilibrium Finding ItoProcess Loss
-        NoCharge NotEnclosed ParameterSpace Step Symmetry Verdict Witness catalogue
-        compare derive enclose low_rank matrix_factorisation monotone on_branches
-        random_point relu relu_neuron rescaling scaling sgd_process step
-        symbolic_catalogue tanh_net
+        NoCharge NotEnclosed ParameterSpace Step Symmetry Verdict Witness
+        any_symmetric catalogue compare derive enclose low_rank matrix_factorisation
+        monotone on_branches random_point relu relu_neuron rescaling scaling sgd_process
+        step symbolic_catalogue tanh_net
     """,
     "numeric": """
         Backprop CompilationError Evaluators LossEvaluator NeuronForms ReluMlp

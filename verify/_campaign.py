@@ -134,6 +134,11 @@ def _check_subject(declaration: Declaration) -> None:
             f"{symmetry.kind!r}, {'no' if declaration.loss is None else 'a'} loss and "
             f"the constants {[str(s) for s in symmetry.constants]}"
         )
+    if not any(symmetry.generator):
+        raise DeclarationError(
+            f"expected A with a non-zero entry, got A = 0 in {declaration.name!r}: "
+            f"nothing moves, and every statement about it is empty"
+        )
     invariance = derived(declaration).invariance
     if invariance.verdict is Verdict.REFUTED and invariance.witness is not None:
         raise DeclarationError(

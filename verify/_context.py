@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed as hypothesis_seed, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.errors import Unsatisfiable
 from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
@@ -121,6 +122,8 @@ class Context:
                 run()
             except Counterexample as error:
                 return error
+            except Unsatisfiable:  # nothing can be drawn: no instance, no verdict
+                return None
         return None
 
     def draw(

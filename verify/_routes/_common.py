@@ -15,6 +15,7 @@ from symbolic import (
     Symmetry,
     Verdict,
     Witness,
+    any_symmetric,
     catalogue,
     compare,
     symbolic_catalogue,
@@ -54,7 +55,8 @@ def declarations_of(context: Context) -> tuple[Declaration, ...]:
     """Return the declarations under test: the subject, or everything built in."""
     if context.subject is not None:
         return context.subject
-    return (*catalogue(), *symbolic_catalogue())
+    every_A = (any_symmetric(n) for n in range(1, 6))
+    return (*catalogue(), *symbolic_catalogue(), *every_A)
 
 
 def symbolic_evidence(

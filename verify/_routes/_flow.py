@@ -46,7 +46,7 @@ def _quadratic(declaration: Declaration) -> sp.Expr:
     return sp.expand((theta.T * declaration.symmetry.matrix * theta)[0, 0])
 
 
-# (4): conservation under gradient flow. The subject is "charge" or "norm".
+# (4): conservation under gradient flow. The subject is "charge" or "perturbed".
 
 
 def conservation_symbolic(subject: str, context: Context) -> Evidence:
@@ -57,11 +57,9 @@ def conservation_symbolic(subject: str, context: Context) -> Evidence:
             theta, loss = declaration.space.symbols, declaration.loss
             if loss is None:
                 continue
-            Q = (
-                derived(declaration).charge
-                if subject == "charge"
-                else _half_norm(theta)
-            )
+            Q = derived(declaration).charge
+            if subject == "perturbed":
+                Q += theta[0] ** 2 / 2
             rate = sum(
                 -g * Q.diff(s) for g, s in zip(loss.gradient, theta, strict=True)
             )
@@ -83,19 +81,15 @@ def conservation_exact(subject: str, context: Context) -> Evidence:
 
     def sides(instance: Instance) -> Sides:
         centre = mean(instance.gradients())
-        direction = (
-            apply(instance.A, instance.theta) if subject == "charge" else instance.theta
-        )
+        direction = list(apply(instance.A, instance.theta))
+        if subject == "perturbed":
+            direction[0] += instance.theta[0]
         return Sides(-dot(centre, direction), Fraction(0), degenerate=not any(centre))
 
     first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 0),), (1, 1))
     return exact_evidence(
         "exact sums", sides, context, r"$dC/dt$ under gradient flow", examples=(first,)
     )
-
-
-def _half_norm(theta: tuple[sp.Symbol, ...]) -> sp.Expr:
-    return sum((s**2 for s in theta), sp.S.Zero) / 2
 
 
 # (6): the antiderivative. The subject is m in C = m·θᵀAθ.
