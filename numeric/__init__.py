@@ -3,6 +3,7 @@
 from numeric._compile import Evaluators, compile
 from numeric._equilibrium import noise_equilibrium
 from numeric._errors import CompilationError, ShapeError
+from numeric._linear_net import LinearNet, NoiseMatrices
 from numeric._loss import LossEvaluator, compile_loss
 from numeric._relu_mlp import Backprop, NeuronForms, ReluMlp
 from numeric._simulate import Simulation, simulate
@@ -12,8 +13,10 @@ __all__ = [
     "Backprop",
     "CompilationError",
     "Evaluators",
+    "LinearNet",
     "LossEvaluator",
     "NeuronForms",
+    "NoiseMatrices",
     "ReluMlp",
     "ShapeError",
     "Simulation",

@@ -9,15 +9,21 @@ import pytest
 
 PUBLIC = {
     "symbolic": """
-        Declaration DeclarationError Derivation Equilibrium Finding ItoProcess Loss
-        NoCharge NotEnclosed ParameterSpace Step Symmetry Verdict Witness
-        any_symmetric catalogue compare derive enclose low_rank matrix_factorisation
-        monotone on_branches random_point relu relu_neuron rescaling scaling sgd_process
-        step symbolic_catalogue tanh_net
+        Declaration DeclarationError Derivation Equilibrium Factorisation
+        Finding ItoProcess Loss MatrixFlow MatrixPolynomial MatrixStep NoCharge
+        NotEnclosed ParameterSpace QuadraticCharge Step Symmetry Verdict Witness
+        any_symmetric catalogue compare compare_polynomials derive differential
+        dot enclose evaluate factorisation gaussian_mean gradient hessian_trace
+        identity laplacian latex linear_chain low_rank matrix
+        matrix_factorisation matrix_flow matrix_step monotone norm2 on_branches
+        quadratic_charge random_instance random_point relu relu_neuron rescaling
+        rewrite sample scalar scaling second_moment sgd_process step substitute
+        symbolic_catalogue tanh_net zero
     """,
     "numeric": """
-        Backprop CompilationError Evaluators LossEvaluator NeuronForms ReluMlp
-        ShapeError Simulation compile compile_loss noise_equilibrium simulate
+        Backprop CompilationError Evaluators LinearNet LossEvaluator NeuronForms
+        NoiseMatrices ReluMlp ShapeError Simulation compile compile_loss
+        noise_equilibrium simulate
     """,
     "verify": """
         PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
