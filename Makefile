@@ -22,7 +22,7 @@ check: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[report]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[report,fast]" --group dev
 	touch $@
 
 clean:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from numeric import compile, compile_loss, noise_equilibrium, simulate
+    from numeric import (
+        Certificate,
+        certify_equilibrium,
+        compile,
+        compile_loss,
+        noise_equilibrium,
+        simulate,
+    )
     from symbolic import (
         Declaration,
         DeclarationError,
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Campaign",
+    "Certificate",
     "Declaration",
     "DeclarationError",
     "Derivation",
@@ -46,6 +54,7 @@ __all__ = [
     "Verdict",
     "Witness",
     "catalogue",
+    "certify_equilibrium",
     "compile",
     "compile_loss",
     "derive",
@@ -56,7 +65,12 @@ __all__ = [
 ]
 
 _PACKAGES = ("symbolic", "numeric", "verify", "reports")
-_NUMERIC = frozenset({"compile", "compile_loss", "noise_equilibrium", "simulate"})
+_NUMERIC = frozenset(
+    {
+        *("Certificate", "certify_equilibrium", "compile", "compile_loss"),
+        *("noise_equilibrium", "simulate"),
+    }
+)
 _VERIFY = frozenset({"Campaign", "verify"})
 
 

@@ -1,5 +1,6 @@
 """Compile formulas to numpy and torch; noise equilibria and simulators."""
 
+from numeric._certify import Certificate, Degeneracy, certify_equilibrium
 from numeric._compile import Evaluators, compile
 from numeric._equilibrium import noise_equilibrium
 from numeric._errors import CompilationError, ShapeError
@@ -11,7 +12,9 @@ from numeric._simulate import Simulation, simulate
 
 __all__ = [
     "Backprop",
+    "Certificate",
     "CompilationError",
+    "Degeneracy",
     "Evaluators",
     "LinearNet",
     "LossEvaluator",
@@ -20,6 +23,7 @@ __all__ = [
     "ReluMlp",
     "ShapeError",
     "Simulation",
+    "certify_equilibrium",
     "compile",
     "compile_loss",
     "noise_equilibrium",

@@ -79,7 +79,11 @@ class LinearNet:
 
         Returns:
             Shape (..., N, d_y).
+
+        Raises:
+            ShapeError: where samples and layers do not fit each other.
         """
+        self._check(x, y)
         return np.asarray((x @ _T(self.W)) @ _T(self.U) - y)
 
     def gradient(self, x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
@@ -91,7 +95,11 @@ class LinearNet:
 
         Returns:
             With respect to U and to W, in their shapes.
+
+        Raises:
+            ShapeError: where samples and layers do not fit each other.
         """
+        self._check(x, y)
         hidden = x @ _T(self.W)
         slope = (2.0 / x.shape[-2]) * (hidden @ _T(self.U) - y)
         return np.asarray(_T(slope) @ hidden), np.asarray(_T(slope @ self.U) @ x)
@@ -113,24 +121,40 @@ class LinearNet:
         kappa = 1.0 - 2.0 * lr * gamma
         return LinearNet(kappa * self.U - lr * g_U, kappa * self.W - lr * g_W)
 
-    def noise(self, x: _Floats, y: _Floats) -> NoiseMatrices:
-        """Return the centred Γ⁰_U and Γ⁰_W over the data (P1, Theorem 2, centred).
+    def noise(self, x: _Floats, y: _Floats, *, centred: bool = True) -> NoiseMatrices:
+        """Return Γ⁰_U and Γ⁰_W over the data (P1, Theorem 2).
 
         Args:
             x: inputs, shape (..., N, d_x).
             y: targets, shape (..., N, d_y).
+            centred: whether the means are taken away. For γ = 0 the discrete step with
+                one sample moves UᵀU − WWᵀ by the matrices that are not centred.
 
         Returns:
-            E[‖x‖²rrᵀ] − MMᵀ and E[‖r‖²xxᵀ] − MᵀM.
+            E[‖x‖²rrᵀ] − MMᵀ and E[‖r‖²xxᵀ] − MᵀM, or without MMᵀ and MᵀM.
         """
         r, N = self.residuals(x, y), x.shape[-2]
-        M = _T(r) @ x / N
+        M = _T(r) @ x / N if centred else np.zeros((r.shape[-1], x.shape[-1]))
         size_x = (x**2).sum(axis=-1, keepdims=True)
         size_r = (r**2).sum(axis=-1, keepdims=True)
         return NoiseMatrices(
             np.asarray(_T(r * size_x) @ r / N - M @ _T(M)),
             np.asarray(_T(x * size_r) @ x / N - _T(M) @ M),
         )
+
+    def _check(self, x: _Floats, y: _Floats) -> None:
+        """Refuse samples that do not fit the layers.
+
+        Raises:
+            ShapeError: where they do not.
+        """
+        d_y, d_x = self.U.shape[-2], self.W.shape[-1]
+        good = min(x.ndim, y.ndim) >= 2 and x.shape[-2] == y.shape[-2] > 0
+        if not good or (x.shape[-1], y.shape[-1]) != (d_x, d_y):
+            raise ShapeError(
+                f"expected x (..., N, {d_x}) and y (..., N, {d_y}) with the same "
+                f"N ≥ 1, got {x.shape} and {y.shape}"
+            )
 
     def sides(self, noise: NoiseMatrices) -> tuple[_Floats, _Floats]:
         """Return WΓ_WWᵀ and UᵀΓ_UU, equal at the noise equilibrium (P1, Theorem 2).

@@ -17,9 +17,13 @@ from symbolic._trace_calculus import (
 from symbolic._trace_moments import laplacian
 from symbolic._words import (
     MatrixPolynomial,
+    Word,
+    closed,
+    copies,
     identity,
     matrix,
     norm2,
+    recopied,
     sample,
     scalar,
     zero,
@@ -107,7 +111,7 @@ class MatrixStep:
 
 
 def matrix_step(charge: MatrixPolynomial, gradients: Gradients) -> MatrixStep:
-    """Return the exact law of a quadratic charge for one step of SGD, at any size.
+    """Return the exact law of a charge for one step of SGD, at any size.
 
     Args:
         charge: C, of any shape, free of data.
@@ -129,7 +133,9 @@ def matrix_step(charge: MatrixPolynomial, gradients: Gradients) -> MatrixStep:
     kappa = identity(1) - 2 * eta * scalar("gamma")
     G = {X: matrix(f"G_{X.letter.name}", X.rows, X.cols) for X in gradients}
     moved = {X: kappa * X - eta * G[X] for X in gradients}
-    first = -eta * kappa * differential(charge, G)
+    first = -eta * substitute(  # DC at κθ, where the step in g starts
+        differential(charge, G), {X: kappa * X for X in gradients}
+    )
     own = {G[X]: g for X, g in gradients.items()}
     return MatrixStep(substitute(charge, moved), first, substitute(first, own))
 
@@ -297,19 +303,32 @@ class QuadraticCharge:
 
     def on_shell(self, f: MatrixPolynomial) -> MatrixPolynomial:
         """Return f with g·Aθ = 0 used for every sample (P1, Eq. (3))."""
-        pairing = (self.g.T @ self.A @ self.theta).terms
-        (word,) = next(iter(pairing))[1]
-        shape = tuple(letter.name for letter in word)
+        ((_, (pairing,), _),) = (self.g.T @ self.A @ self.theta).terms
         kept = {
             key: c
             for key, c in f.terms.items()
-            if not any(tuple(a.name for a in w) in {shape, shape[::-1]} for w in key[1])
+            if not any(_of_sample_at_hand(w) == (pairing,) for w in key[1])
         }
         return MatrixPolynomial(f.rows, f.cols, kept)
 
 
+def _of_sample_at_hand(word: Word) -> tuple[Word, ...]:
+    """Return a traced word with the data of the sample at hand in every place."""
+    return closed(recopied(word, dict.fromkeys(copies([word]), 0)))
+
+
 def quadratic_charge(A: MatrixPolynomial | None = None) -> QuadraticCharge:
-    """Return an exponential symmetry with n free; A a letter, or the one given.
+    """Return an exponential symmetry with n free.
+
+    Args:
+        A: symmetric n × n: the identity or a product of variables, times a number or
+            powers of scalar symbols; a letter A where None.
+
+    Returns:
+        The charge and what belongs to it.
+
+    Raises:
+        DeclarationError: for any other A. A sum would hide g·Aθ = 0 among its terms.
 
     >>> law = quadratic_charge()
     >>> flow = matrix_flow(law.charge, {law.theta: law.g})
@@ -317,4 +336,12 @@ def quadratic_charge(A: MatrixPolynomial | None = None) -> QuadraticCharge:
     True
     """
     generator = matrix("A", "n", "n", symmetric=True) if A is None else A
+    shape = generator.rows, generator.cols
+    traces = [traced for _, traced, _ in generator.terms]
+    if shape != ("n", "n") or generator != generator.T or traces != [()]:
+        raise DeclarationError(
+            f"expected a symmetric n x n product of variables for A, got a "
+            f"{shape[0]} x {shape[1]} polynomial of {len(traces)} terms; name a sum by "
+            f"a letter"
+        )
     return QuadraticCharge(matrix("theta", "n", 1), generator, sample("g", "n"))

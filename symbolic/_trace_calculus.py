@@ -94,7 +94,11 @@ def second_differential(
 
     Returns:
         E D²f[G, G] and D²f[EG, EG].
+
+    Raises:
+        DeclarationError: when f has a letter of the sample at hand.
     """
+    check_free_of_data(f)
     per_sample = assemble(f.rows, f.cols, _replaced(f, _table(direction), 2))
     averaged = {X: G.mean() for X, G in direction.items()}
     of_mean = assemble(f.rows, f.cols, _replaced(f, _table(averaged), 2))
@@ -203,6 +207,21 @@ def with_size(
     if size.isdigit():
         return c * int(size), powers
     return c, [*powers, (size, 1)]
+
+
+def check_free_of_data(f: MatrixPolynomial) -> None:
+    """Refuse a polynomial in the sample at hand.
+
+    Raises:
+        DeclarationError: where it has a letter of it.
+    """
+    for _, traced, word in f.terms:
+        for letter in (a for w in (*traced, word) for a in w):
+            if letter.data and not letter.copy:
+                raise DeclarationError(
+                    f"expected a function of the parameters, got the data "
+                    f"{letter.name} in it; average it with mean()"
+                )
 
 
 def check_scalar(f: MatrixPolynomial) -> None:

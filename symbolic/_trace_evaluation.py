@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from functools import reduce
 from itertools import product
 
@@ -49,7 +48,12 @@ def evaluate(
     Matrix([[5]])
     """
     sizes = _known_sizes(f, [values, *samples, *([at] if at else [])])
-    known = {name: sp.Integer(v) for name, v in sizes.items()} | dict(numbers or {})
+    known = dict(numbers or {})
+    for name, size in sizes.items():
+        if known.setdefault(name, sp.Integer(size)) != size:
+            raise DeclarationError(
+                f"expected {name} = {size} as the matrices have it, got {known[name]}"
+            )
     shape = [_size(s, known) for s in (f.rows, f.cols)]
     total = sp.zeros(*shape)
     for key, c in f.terms.items():
@@ -98,6 +102,10 @@ def _letter(letter: Letter, values: Values, choice: dict[int, Values]) -> sp.Mat
             f"{where if letter.data else 'values'}, got {', '.join(source) or 'none'}"
         )
     value = source[letter.name]
+    if letter.symmetric and value != value.T:
+        raise DeclarationError(
+            f"expected a symmetric matrix for {letter.name}, which is symmetric"
+        )
     return value.T if letter.transposed else value
 
 
@@ -114,21 +122,36 @@ def _size(size: str, known: Mapping[str, sp.Expr]) -> int:
     if size.isdigit():
         return int(size)
     if size not in known:
-        raise DeclarationError(f"expected a matrix from which to know {size}, got none")
+        raise DeclarationError(
+            f"expected a matrix from which to know {size}, or a number for it, got "
+            f"neither"
+        )
     return int(known[size])
 
 
 def letters(f: MatrixPolynomial) -> dict[str, Letter]:
-    """Return name → letter of every variable, as declared."""
-    found = {}
+    """Return name → letter of every variable, as declared.
+
+    Raises:
+        DeclarationError: for one name declared in two ways.
+    """
+    found: dict[str, Letter] = {}
     for _, traced, word in f.terms:
         for a in (letter for w in (*traced, word) for letter in w):
-            found[a.name] = (
-                a._replace(transposed=False, rows=a.cols, cols=a.rows)
-                if a.transposed
-                else a
-            )
+            b = a._replace(transposed=False, copy=0)
+            if a.transposed:
+                b = b._replace(rows=a.cols, cols=a.rows)
+            if found.setdefault(a.name, b) != b:
+                raise DeclarationError(
+                    f"expected one declaration of {a.name}, got {_declared(b)} and "
+                    f"{_declared(found[a.name])}; give one of them another name"
+                )
     return found
+
+
+def _declared(a: Letter) -> str:
+    kind = "data" if a.data else "symmetric" if a.symmetric else "matrix"
+    return f"{kind} {a.rows} x {a.cols}"
 
 
 def _known_sizes(f: MatrixPolynomial, sources: list[Values]) -> dict[str, int]:
@@ -173,7 +196,7 @@ def compare_polynomials(left: MatrixPolynomial, right: MatrixPolynomial) -> Find
         )
     gap = left - right
     for seed in range(4):
-        values, samples, numbers = random_instance(gap, seed)
+        values, samples, numbers = random_instance((left, right), seed)
         sides = [
             evaluate(f, values, samples=samples, at=samples[0], numbers=numbers)
             for f in (left, right)
@@ -195,23 +218,24 @@ def compare_polynomials(left: MatrixPolynomial, right: MatrixPolynomial) -> Find
 
 
 def random_instance(
-    f: MatrixPolynomial, seed: int
+    polynomials: tuple[MatrixPolynomial, ...], seed: int
 ) -> tuple[dict[str, sp.Matrix], list[dict[str, sp.Matrix]], dict[str, sp.Expr]]:
-    """Draw small rational matrices, samples and numbers for every name in `f`.
+    """Draw small rational matrices, samples and numbers for every name.
 
     Args:
-        f: the polynomial.
-        seed: the seed.
+        polynomials: whose names get a value.
+        seed: the seed; all sizes are 1 for 0 and 2 for 1, then they differ.
 
     Returns:
         Values, samples and numbers as `evaluate` takes them.
     """
     stream = random.Random(f"matrix polynomial {seed}")
-    found = letters(f)
-    names = sorted({s for a in found.values() for s in (a.rows, a.cols)})
-    offset = seed
+    found = {name: a for f in polynomials for name, a in letters(f).items()}
+    shapes = [(f.rows, f.cols) for f in polynomials]
+    shapes += [(a.rows, a.cols) for a in found.values()]
+    names = sorted({size for shape in shapes for size in shape})
     sizes = {
-        name: int(name) if name.isdigit() else _SIZES[(offset + i) % len(_SIZES)]
+        name: int(name) if name.isdigit() else _drawn_size(seed, i)
         for i, name in enumerate(names)
     }
     values = {
@@ -223,12 +247,20 @@ def random_instance(
         {name: _drawn(a, sizes, stream) for name, a in sorted(found.items()) if a.data}
         for _ in range(_SAMPLES)
     ]
-    symbols = sorted({s for key in f.terms for s, _ in key[0]} - set(sizes))
+    powers = {s for f in polynomials for key in f.terms for s, _ in key[0]}
+    symbols = sorted(powers - set(sizes))
     numbers = {
         name: sp.Rational(stream.randint(1, 9), stream.randint(1, 4))
         for name in symbols
     }
+    numbers |= {  # not every polynomial has a matrix that tells them
+        name: sp.Integer(size) for name, size in sizes.items() if not name.isdigit()
+    }
     return values, samples, numbers
+
+
+def _drawn_size(seed: int, i: int) -> int:
+    return seed + 1 if seed < 2 else _SIZES[(seed + i) % len(_SIZES)]
 
 
 def _drawn(a: Letter, sizes: dict[str, int], stream: random.Random) -> sp.Matrix:
@@ -244,8 +276,3 @@ def _text(value: sp.Matrix) -> str:
     return str([[str(e) for e in value.row(i)] for i in range(value.rows)]).replace(
         "'", ""
     )
-
-
-def as_fraction(value: sp.Expr) -> Fraction:
-    """Return a sympy rational as a Fraction."""
-    return Fraction(int(value.p), int(value.q))

@@ -84,13 +84,38 @@ def gaussian_mean(
     Returns:
         The mean, free of X.
 
+    Raises:
+        DeclarationError: for a symmetric X, for a covariance that is not symmetric or
+            not of its size, and for a scale that is no scalar.
+
     >>> from symbolic import norm2, sample
     >>> x, S = sample("x", "n"), matrix("S", "n", "n", symmetric=True)
     >>> E4 = gaussian_mean((norm2(x) * norm2(x)).mean(), x, S)
     >>> E4 == S.tr() * S.tr() + 2 * (S @ S).tr()
     True
     """
+    letter = X.letter
+    if letter.symmetric:
+        raise DeclarationError(
+            f"expected a {letter.name} with free entries, got a symmetric one"
+        )
+    _check_covariance(row, letter.rows)
+    _check_covariance(col, letter.cols)
+    if scale is not None:
+        check_scalar(scale)
     return _moments(f, X, row, col, scale, most=None)
+
+
+def _check_covariance(M: MatrixPolynomial | None, size: str) -> None:
+    if M is None:
+        return
+    letter = M.letter
+    if not letter.symmetric or letter.rows != size:
+        raise DeclarationError(
+            f"expected a symmetric {size} x {size} covariance, got {letter.name}, "
+            f"{letter.rows} x {letter.cols}, declared "
+            f"{'' if letter.symmetric else 'not '}symmetric"
+        )
 
 
 def second_moment(
@@ -108,8 +133,16 @@ def second_moment(
         The polynomial, free of x.
 
     Raises:
-        DeclarationError: where a higher moment of x enters.
+        DeclarationError: where a higher moment of x enters, for an x that is not a
+            vector of data, and for a Sigma that is not symmetric or not of its size.
     """
+    letter = x.letter
+    if not letter.data or letter.cols != _ONE:
+        raise DeclarationError(
+            f"expected a vector of data, got {letter.name}, {letter.rows} x "
+            f"{letter.cols}; declare it with sample()"
+        )
+    _check_covariance(Sigma, letter.rows)
     return _moments(f, x, Sigma, None, None, most=2)
 
 

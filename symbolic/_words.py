@@ -187,9 +187,12 @@ class MatrixPolynomial:
         if len(keys) == 1 and keys[0][0] == () and self.terms[keys[0]] == 1:
             words = (*keys[0][1], keys[0][2])
             letters = [letter for word in words for letter in word]
-            if len(letters) == 1 and not letters[0].transposed:
+            if len(letters) == 1 and not (letters[0].transposed or letters[0].copy):
                 return letters[0]
-        raise DeclarationError(f"expected a single variable, got {self}")
+        raise DeclarationError(
+            f"expected a single variable, as matrix() or sample() return it, got a "
+            f"{self._shape} polynomial of {len(keys)} terms"
+        )
 
     def tr(self) -> MatrixPolynomial:
         """Return the trace.

@@ -21,9 +21,9 @@ PUBLIC = {
         symbolic_catalogue tanh_net zero
     """,
     "numeric": """
-        Backprop CompilationError Evaluators LinearNet LossEvaluator NeuronForms
-        NoiseMatrices ReluMlp ShapeError Simulation compile compile_loss
-        noise_equilibrium simulate
+        Backprop Certificate CompilationError Degeneracy Evaluators LinearNet
+        LossEvaluator NeuronForms NoiseMatrices ReluMlp ShapeError Simulation
+        certify_equilibrium compile compile_loss noise_equilibrium simulate
     """,
     "verify": """
         PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
@@ -31,9 +31,10 @@ PUBLIC = {
         claim_titles combine declarations disagree instances symmetric_matrices verify
     """,
     "noetherflow": """
-        Campaign Declaration DeclarationError Derivation Finding Loss NoCharge
-        ParameterSpace Symmetry Verdict Witness catalogue compile compile_loss derive
-        noise_equilibrium relu simulate verify
+        Campaign Certificate Declaration DeclarationError Derivation Finding Loss
+        NoCharge ParameterSpace Symmetry Verdict Witness catalogue
+        certify_equilibrium compile compile_loss derive noise_equilibrium relu
+        simulate verify
     """,
     "reports": "ReportError render_html terminal_table to_json write",
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from unittest import mock
 
 import numpy as np
@@ -18,9 +19,9 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.strategies import SearchStrategy
 
 from symbolic import Declaration
-from verify._instances import Instance
 
 
+_T = TypeVar("_T")
 ALPHA = 1e-6  # family-wise false-alarm budget of one run
 PLANNED_TESTS = 500  # statistical tests a run may make; each gets ALPHA / PLANNED_TESTS
 
@@ -86,8 +87,8 @@ class Context:
 
     def examine(
         self,
-        strategy: SearchStrategy[Instance],
-        check: Callable[[Instance], None],
+        strategy: SearchStrategy[_T],
+        check: Callable[[_T], None],
         count: int,
         name: str,
     ) -> BaseException | None:
@@ -114,7 +115,7 @@ class Context:
             report_multiple_bugs=False,
         )
         @given(strategy)
-        def run(instance: Instance) -> None:
+        def run(instance: _T) -> None:
             check(instance)
 
         with _isolated_hypothesis():
@@ -127,10 +128,10 @@ class Context:
         return None
 
     def draw(
-        self, strategy: SearchStrategy[Instance], count: int, name: str
-    ) -> tuple[Instance, ...]:
+        self, strategy: SearchStrategy[_T], count: int, name: str
+    ) -> tuple[_T, ...]:
         """Return `count` drawn instances."""
-        drawn: list[Instance] = []
+        drawn: list[_T] = []
         self.examine(strategy, drawn.append, count, name)
         return tuple(drawn[:count])
 

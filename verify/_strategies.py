@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import gcd
 
@@ -10,7 +11,15 @@ import hypothesis.strategies as st
 import sympy as sp
 from hypothesis import reject
 
-from symbolic import Declaration, Loss, ParameterSpace, Symmetry, catalogue, relu
+from symbolic import (
+    Declaration,
+    Loss,
+    ParameterSpace,
+    Symmetry,
+    catalogue,
+    matrix_factorisation,
+    relu,
+)
 from verify._exact import NotRational
 from verify._instances import Instance
 
@@ -118,6 +127,81 @@ def instances(
     if rational:
         _assume_rational(instance)
     return instance
+
+
+@st.composite
+def factorisations(draw: st.DrawFn, max_size: int = 3) -> Instance:
+    """Draw ‖UWx − y‖² with a symmetric B, any d, d_x, d_y up to `max_size`.
+
+    Args:
+        draw: Hypothesis' draw.
+        max_size: the largest of the three sizes.
+
+    Returns:
+        An instance of `matrix_factorisation` with 2 to 4 samples.
+    """
+    d, d_x, d_y = (draw(st.integers(1, max_size)) for _ in range(3))
+    B = [[0] * d for _ in range(d)]
+    for i in range(d):
+        for j in range(i + 1):
+            B[i][j] = B[j][i] = draw(st.integers(-2, 2))
+    entries = st.builds(Fraction, st.integers(-4, 4), st.sampled_from((1, 2)))
+    row = st.tuples(*[entries] * (d_x + d_y))
+    return Instance(
+        _factorisation(d, d_x, d_y, tuple(map(tuple, B))),
+        tuple(draw(st.lists(row, min_size=2, max_size=4))),
+        draw(st.tuples(*[entries] * (d * (d_x + d_y)))),
+        draw(st.sampled_from(_ETAS)),
+        draw(st.sampled_from(_DECAYS)),
+        draw(st.integers(1, 4)),
+    )
+
+
+@lru_cache(maxsize=512)
+def _factorisation(
+    d: int, d_x: int, d_y: int, B: tuple[tuple[int, ...], ...]
+) -> Declaration:
+    return matrix_factorisation(d, d_x, d_y, [list(row) for row in B])
+
+
+@st.composite
+def scale_invariant(draw: st.DrawFn, max_dimension: int = 4) -> Instance:
+    """Draw (f(θ)x − y)² with f invariant under θ → e^λθ, A = I.
+
+    Args:
+        draw: Hypothesis' draw.
+        max_dimension: the largest n, at least 2.
+
+    Returns:
+        An instance with 2 to 4 samples at a point where f is regular.
+    """
+    n = draw(st.integers(2, max_dimension))
+    weights = tuple(draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n)))
+    entries = st.builds(Fraction, st.integers(-4, 4), st.sampled_from((1, 2)))
+    return Instance(
+        _scaling(weights, draw(st.booleans())),
+        tuple(draw(st.lists(st.tuples(entries, entries), min_size=2, max_size=4))),
+        draw(st.tuples(*[entries.filter(bool)] * n)),
+        draw(st.sampled_from(_ETAS)),
+        draw(st.sampled_from(_DECAYS)),
+        draw(st.integers(1, 4)),
+    )
+
+
+@lru_cache(maxsize=512)
+def _scaling(weights: tuple[int, ...], quotient: bool) -> Declaration:
+    """Return f = (w·θ)/θ₀ or f = (w·θ)θ₀/‖θ‖², with w the weights."""
+    space = ParameterSpace(theta=(len(weights),))
+    theta = space["theta"]
+    along = sum((w * t for w, t in zip(weights, theta, strict=True)), sp.S.Zero)
+    norm = theta.dot(theta)
+    f = along / theta[0] if quotient else along * theta[0] / norm
+    x, y = sp.symbols("x y", real=True)
+    loss = Loss((f * x - y) ** 2, space, data={"x": (), "y": ()})
+    symmetry = Symmetry.exponential(space, sp.eye(len(weights)))
+    return Declaration(
+        f"scale-invariant loss, weights {weights}", space, symmetry, loss
+    )
 
 
 def _assume_rational(instance: Instance) -> None:

@@ -17,6 +17,7 @@ import noetherflow as nf
 ROOT = Path(nf.__file__).resolve().parent.parent
 PUBLIC = [
     "Campaign",
+    "Certificate",
     "Declaration",
     "DeclarationError",
     "Derivation",
@@ -28,6 +29,7 @@ PUBLIC = [
     "Verdict",
     "Witness",
     "catalogue",
+    "certify_equilibrium",
     "compile",
     "compile_loss",
     "derive",

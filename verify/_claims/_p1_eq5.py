@@ -10,6 +10,7 @@ from verify._routes._common import Factors
 from verify._routes._digits_routes import digits_flow
 from verify._routes._ensembles import flow_ensemble
 from verify._routes._flow import flow_generator, flow_symbolic
+from verify._routes._words import flow_words
 
 
 CLAIMS = (
@@ -30,6 +31,7 @@ CLAIMS = (
         twin_subject=Factors(decay=Fraction(0), noise=Fraction(1, 2)),
         routes=(
             partial(flow_symbolic, decay=False),
+            partial(flow_words, decay=False),
             partial(flow_generator, decay=False),
             partial(flow_ensemble, method="sde"),
             partial(digits_flow, decay=False),

@@ -11,6 +11,7 @@ from verify._routes._common import Factors
 from verify._routes._digits_routes import digits_flow
 from verify._routes._ensembles import flow_ensemble
 from verify._routes._flow import flow_compiled, flow_generator, flow_symbolic
+from verify._routes._words import flow_words
 
 
 _STEPS = Breakage(
@@ -41,6 +42,7 @@ CLAIMS = (
         twin_subject=Factors(noise=Fraction(1, 2)),
         routes=(
             partial(flow_symbolic, decay=True),
+            partial(flow_words, decay=True),
             partial(flow_generator, decay=True),
             flow_compiled,
             partial(flow_ensemble, method="sgd"),

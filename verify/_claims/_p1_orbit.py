@@ -3,7 +3,7 @@
 from symbolic import Verdict
 from verify._claim import Claim
 from verify._claims._shared import P1, PER_SAMPLE
-from verify._routes._theorem1 import transport_exact, transport_symbolic
+from verify._routes._orbit import transport_exact, transport_symbolic
 
 
 CLAIMS = (

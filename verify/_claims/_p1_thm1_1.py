@@ -5,6 +5,7 @@ from verify._claim import Claim
 from verify._claims._shared import DECAY_SIGN, P1, PER_SAMPLE
 from verify._routes._theorem1 import monotone_exact, monotone_symbolic
 from verify._routes._two_sided import definite_growth
+from verify._routes._words import slope_words
 
 
 CLAIMS = (
@@ -23,7 +24,7 @@ CLAIMS = (
         twin_statement=r"$G(\theta_\lambda)$ is non-increasing for any "
         r"$\gamma\in\mathbb{R}$.",
         twin_subject="any",
-        routes=(monotone_symbolic, monotone_exact, definite_growth),
+        routes=(monotone_symbolic, slope_words, monotone_exact, definite_growth),
         assumptions=(PER_SAMPLE, DECAY_SIGN),
         note="Printed for any γ; p1.thm1.2 takes those words literally. The false twin "
         "here shows that part 1 fails for γ < 0 as well.",

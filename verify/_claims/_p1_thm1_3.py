@@ -5,11 +5,8 @@ from verify._claim import Claim
 from verify._claims._shared import P1, PER_SAMPLE
 from verify._result import Breakage
 from verify._routes._digits_routes import digits_balance
-from verify._routes._theorem1 import (
-    equilibrium_numeric,
-    uniqueness_exact,
-    uniqueness_symbolic,
-)
+from verify._routes._potential import equilibrium_numeric
+from verify._routes._theorem1 import uniqueness_exact, uniqueness_symbolic
 from verify._routes._two_sided import two_sided
 
 

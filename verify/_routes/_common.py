@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol, TypeVar
 
 import sympy as sp
+from hypothesis.strategies import SearchStrategy
 
 from symbolic import (
     Declaration,
@@ -24,6 +26,16 @@ from verify._context import Context, Counterexample
 from verify._evidence import Evidence
 from verify._instances import Instance
 from verify._strategies import instances
+
+
+class Describable(Protocol):
+    """What an exact route runs on: it can say what it is, to be checked by hand."""
+
+    def describe(self) -> dict[str, str]:
+        """Return names → values."""
+
+
+_T = TypeVar("_T", bound=Describable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Sides:
     left: Fraction
     right: Fraction
     degenerate: bool = False
-    case: Instance | None = None
+    case: Describable | None = None
 
 
 def declarations_of(context: Context) -> tuple[Declaration, ...]:
@@ -131,7 +143,7 @@ def exact_evidence(
     min_samples: int = 1,
     relation: Callable[[Fraction, Fraction], bool] = Fraction.__eq__,
 ) -> Evidence:
-    """Check a relation in exact rationals on examples and on drawn instances.
+    """Check a relation in exact rationals on what is drawn for the subject.
 
     Args:
         route: the route's name.
@@ -145,9 +157,44 @@ def exact_evidence(
     Returns:
         SUPPORTED (exact on each instance, drawn at random), or REFUTED.
     """
+    return drawn_evidence(
+        route,
+        sides,
+        instances(subject=context.subject, min_samples=min_samples),
+        context,
+        what,
+        examples=examples if context.subject is None else (),
+        relation=relation,
+    )
+
+
+def drawn_evidence(
+    route: str,
+    sides: Callable[[_T], Sides | None],
+    strategy: SearchStrategy[_T],
+    context: Context,
+    what: str,
+    *,
+    examples: tuple[_T, ...] = (),
+    relation: Callable[[Fraction, Fraction], bool] = Fraction.__eq__,
+) -> Evidence:
+    """Check a relation in exact rationals on examples and on drawn instances.
+
+    Args:
+        route: the route's name.
+        sides: both sides on an instance, or None where it does not apply.
+        strategy: what to draw from.
+        context: profile and streams.
+        what: what was compared.
+        examples: instances tried first, so that a counterexample is short.
+        relation: what must hold between left and right.
+
+    Returns:
+        SUPPORTED (exact on each instance, drawn at random), or REFUTED.
+    """
     tally = {"checked": 0, "degenerate": 0, "skipped": 0}
 
-    def check(instance: Instance) -> None:
+    def check(instance: _T) -> None:
         result = sides(instance)
         if result is None:
             tally["skipped"] += 1
@@ -164,9 +211,8 @@ def exact_evidence(
                 )
             )
 
-    failure = _first_failure(check, examples if context.subject is None else ())
+    failure = _first_failure(check, examples)
     if failure is None:
-        strategy = instances(subject=context.subject, min_samples=min_samples)
         failure = context.examine(strategy, check, context.profile.exact, route)
     if failure is not None:
         return Evidence(
@@ -185,8 +231,8 @@ def exact_evidence(
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"{what}: holds exactly (rational arithmetic, gradients by dual numbers) on "
-        f"every one of {tally['checked']} instances drawn.",
+        f"{what}: holds exactly, in rational arithmetic, on every one of "
+        f"{tally['checked']} instances drawn.",
         instances=tally["checked"],
         degenerate=tally["degenerate"],
         tolerance=0.0,
@@ -194,7 +240,7 @@ def exact_evidence(
 
 
 def _first_failure(
-    check: Callable[[Instance], None], examples: tuple[Instance, ...]
+    check: Callable[[_T], None], examples: tuple[_T, ...]
 ) -> BaseException | None:
     for example in examples:
         try:

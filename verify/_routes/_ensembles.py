@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis.strategies import SearchStrategy
 from numpy.typing import NDArray
 
 from numeric import LossEvaluator, compile_loss
@@ -175,7 +176,13 @@ def _noise(
     return noise, -ends[1], ends[0]
 
 
-def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidence:
+def flow_ensemble(
+    subject: Factors,
+    context: Context,
+    *,
+    method: str,
+    strategy: SearchStrategy[Instance] | None = None,
+) -> Evidence:
     """Measure the factor in front of σ²Tr[ΣA] on ensembles over several orbits.
 
     Each instance gets an interval at level α, valid at any sample size; the claimed
@@ -186,7 +193,8 @@ def flow_ensemble(subject: Factors, context: Context, *, method: str) -> Evidenc
     """
     route = "SGD ensembles" if method == "sgd" else "SDE ensembles"
     profile = context.profile
-    strategy = instances(subject=context.subject, rational=False, min_samples=3)
+    if strategy is None:
+        strategy = instances(context.subject, rational=False, min_samples=3)
     drawn = context.draw(strategy, 3 * profile.ensembles, route)
     claimed, done, sharpest, vacuous, observed = float(subject.noise), 0, np.inf, 0, 0
     figures: list[Figure] = []

@@ -217,10 +217,7 @@ def flow_generator(subject: Factors, context: Context, *, decay: bool) -> Eviden
     def sides(instance: Instance) -> Sides:
         case = instance if decay else instance.with_(gamma=Fraction(0))
         parts = flow_parts(case)
-        r, N = Fraction(1, 8), len(case.samples)
-        steps = [_euler_mean(case, parts, scale) for scale in (r, 2 * r)]
-        h = r**2 * N / (2 * case.sigma2)
-        left = (16 * steps[0] - steps[1]) / (12 * h)
+        left = drift_of(case)
         right = (
             subject.decay * case.gamma * parts["charge"]
             + subject.noise * case.sigma2 * parts["trace"]
@@ -247,6 +244,15 @@ def flow_generator(subject: Factors, context: Context, *, decay: bool) -> Eviden
         examples=(first,),
         min_samples=2,
     )
+
+
+def drift_of(instance: Instance) -> Fraction:
+    """Return the drift of ½θᵀAθ under the SDE, from weak Euler steps, without Itô."""
+    parts = flow_parts(instance)
+    r, N = Fraction(1, 8), len(instance.samples)
+    steps = [_euler_mean(instance, parts, scale) for scale in (r, 2 * r)]
+    h = r**2 * N / (2 * instance.sigma2)
+    return (16 * steps[0] - steps[1]) / (12 * h)
 
 
 def _euler_mean(instance: Instance, parts: dict[str, object], r: Fraction) -> Fraction:

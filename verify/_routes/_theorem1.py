@@ -1,8 +1,7 @@
-"""Routes for the orbit: Σ(θ_λ), and Theorem 1's monotonicity, existence, uniqueness."""
+"""Routes for Theorem 1, parts 1 to 3: G is monotone, has a zero, and one only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -10,9 +9,7 @@ from itertools import pairwise
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
-from numeric import compile_loss, noise_equilibrium
 from symbolic import (
     Declaration,
     Equilibrium,
@@ -25,17 +22,11 @@ from symbolic import (
 )
 from verify._context import Context
 from verify._evidence import Evidence
-from verify._exact import NotRational, apply, covariance, form, product
+from verify._exact import apply, covariance, form, product
 from verify._instances import Instance
-from verify._routes._common import (
-    Sides,
-    by_hand,
-    declarations_of,
-    exact_evidence,
-    numeric_evidence,
-    symbolic_evidence,
-)
-from verify._strategies import MAX_DIMENSION, instances
+from verify._routes._common import Sides, by_hand, exact_evidence
+from verify._routes._orbit import gradients_at, orbit_terms
+from verify._strategies import MAX_DIMENSION
 
 
 Array = NDArray[np.float64]
@@ -44,82 +35,6 @@ _POSITIONS = tuple(
     Fraction(n, d) for n, d in ((1, 3), (1, 2), (4, 5), (1, 1), (5, 4), (2, 1), (3, 1))
 )
 _SCALE_LOSS = (w / u - y) ** 2  # scale invariant in (u, w)
-
-
-# Σ(θ_λ) = e^{aλA} Σ e^{aλA}. The subject is a.
-
-
-def transport_symbolic(subject: int, context: Context) -> Evidence:
-    """Compare ∇ℓ(θ_λ) with e^{aλA}∇ℓ(θ), with e^λ = q a positive symbol."""
-    q = sp.Symbol("q", positive=True)
-
-    def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
-        for declaration in declarations_of(context):
-            A, loss = declaration.symmetry.matrix, declaration.loss
-            if (
-                loss is None
-                or A is None
-                or not A.is_diagonal()
-                or not all(m.is_Integer for m in A.diagonal())
-            ):
-                continue
-            theta = declaration.space.symbols
-            moved = {s: q ** A[i, i] * s for i, s in enumerate(theta)}
-            for i, g in enumerate(loss.gradient):
-                yield declaration.name, g.xreplace(moved), q ** (subject * A[i, i]) * g
-
-    return symbolic_evidence(
-        "transport",
-        rows(),
-        r"$\nabla\ell(\theta_\lambda)$ against $e^{-\lambda A}\nabla\ell(\theta)$, "
-        r"diagonal $A$",
-        (
-            r"Differentiate $\ell(e^{\lambda A}\theta) = \ell(\theta)$: "
-            r"$e^{\lambda A}\nabla\ell(\theta_\lambda) = \nabla\ell(\theta)$.",
-            r"$\Sigma(\theta_\lambda) = E[\nabla\ell\nabla\ell^\top] - \nabla L\nabla "
-            r"L^\top$ inherits one factor $e^{-\lambda A}$ on each side.",
-        ),
-    )
-
-
-def transport_exact(subject: int, context: Context) -> Evidence:
-    """Recompute Σ at θ_λ from the loss and compare with the transported Σ."""
-
-    def sides(instance: Instance) -> Sides | None:
-        q = Fraction(3, 2)
-        gradients = _at(instance, q)
-        projectors = instance.projectors()
-        if gradients is None or projectors is None:
-            return None
-        n = len(instance.theta)
-        power = tuple(
-            tuple(
-                sum((q ** (subject * m) * P[i][j] for m, P in projectors), Fraction(0))
-                for j in range(n)
-            )
-            for i in range(n)
-        )
-        left = covariance(gradients)
-        before = covariance(instance.gradients())
-        right = product(product(power, before), power)
-        trivial = not any(any(row) for row in before) or not any(
-            any(row) for row in instance.A
-        )
-        for a, b in zip(left, right, strict=True):
-            for p, r in zip(a, b, strict=True):
-                if p != r:
-                    return Sides(p, r)
-        return Sides(left[0][0], right[0][0], degenerate=trivial)
-
-    first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 1), (1, -1)), (1, 1))
-    return exact_evidence(
-        "exact sums",
-        sides,
-        context,
-        r"$\Sigma(\theta_\lambda)$, any signature and rank",
-        examples=(first,),
-        min_samples=2,
-    )
 
 
 # Theorem 1. The subject of parts 1 and 2 says which γ are meant: "any" or
@@ -137,32 +52,22 @@ def _decayed(subject: str, instance: Instance) -> Instance:
 def _balances(instance: Instance) -> list[Fraction] | None:
     values = []
     for q in _POSITIONS:
-        gradients = _at(instance, q)
+        gradients = gradients_at(instance, q)
         if gradients is None:
             return None
         values.append(instance.balance(q, gradients))
     return values
 
 
-def _at(instance: Instance, q: Fraction) -> tuple[tuple[Fraction, ...], ...] | None:
-    moved = instance.moved(q)
-    if moved is None:
-        return None
-    try:
-        return instance.gradients(moved)
-    except NotRational:
-        return None
-
-
 @lru_cache(maxsize=1)
-def _generic() -> Equilibrium:
+def generic_equilibrium() -> Equilibrium:
     """Return the derived G and ∂_λG in two dimensions, every μᵢ, tᵢ, sᵢ a symbol."""
     space = ParameterSpace(u=(), w=())
     A = sp.diag(*sp.symbols("k_0 k_1", real=True))
     return derive(Declaration("", space, Symmetry.exponential(space, A))).equilibrium
 
 
-def _with(expression: sp.Expr, **values: sp.Expr | int) -> sp.Expr:
+def named(expression: sp.Expr, **values: sp.Expr | int) -> sp.Expr:
     """Return a derived expression with symbols replaced by name, exactly."""
     named = {symbol: symbol.name for symbol in expression.free_symbols}
     return expression.xreplace(
@@ -174,7 +79,13 @@ def _with(expression: sp.Expr, **values: sp.Expr | int) -> sp.Expr:
     )
 
 
-_LINE = {"mu_0": 1, "mu_1": 0, "t_1": 0, "s_1": 0, "sigma2": 1}  # A = [1], σ² = 1
+LINE: dict[str, sp.Expr | int] = {
+    "mu_0": 1,
+    "mu_1": 0,
+    "t_1": 0,
+    "s_1": 0,
+    "sigma2": 1,
+}  # A = [1], σ² = 1
 
 
 def monotone_symbolic(subject: str, context: Context) -> Evidence:
@@ -182,7 +93,9 @@ def monotone_symbolic(subject: str, context: Context) -> Evidence:
     del context
     route = "sign of each term"
     if subject == "any":
-        slope = _with(_generic().slope, **_LINE, gamma=-1, t_0=1, s_0=0, lam=0)
+        slope = named(
+            generic_equilibrium().slope, **LINE, gamma=-1, t_0=1, s_0=0, lam=0
+        )
         if not slope.is_positive:
             reason = f"the slope at γ = −1 is {slope}"
             return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=1)
@@ -255,14 +168,10 @@ def monotone_exact(subject: str, context: Context) -> Evidence:
 
 def coefficients(instance: Instance) -> dict[int, Fraction] | None:
     """Return k → coefficient of e^{kλ} in G(θ_λ), exactly."""
-    projectors = instance.projectors()
-    if projectors is None:
+    if instance.projectors() is None:
         return None
-    Sigma = covariance(instance.gradients())
     result: dict[int, Fraction] = {}
-    for mu, P in projectors:
-        t = form(P, instance.theta)
-        s = sum((product(P, Sigma)[i][i] for i in range(len(P))), Fraction(0))
+    for mu, t, s in zip(*orbit_terms(instance), strict=True):
         result[2 * mu] = result.get(2 * mu, Fraction(0)) - 2 * instance.gamma * mu * t
         result[-2 * mu] = result.get(-2 * mu, Fraction(0)) + instance.sigma2 * mu * s
     return {k: c for k, c in result.items() if c}
@@ -278,7 +187,7 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
     values = {"t_0": t, "t_1": t, "s_0": s, "s_1": s, "sigma2": sigma2}
     if subject == "any":
         gamma = sp.Integer(-1)
-    G = _with(_generic().balance, **values, mu_0=up, mu_1=down, gamma=gamma)
+    G = named(generic_equilibrium().balance, **values, mu_0=up, mu_1=down, gamma=gamma)
     lam = next(symbol for symbol in G.free_symbols if symbol.name == "lam")
     growing = [G.coeff(sp.exp(2 * lam * m)) for m in (up, -down)]
     fading = [G.coeff(sp.exp(-2 * lam * m)) for m in (up, -down)]
@@ -299,7 +208,7 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
                 r"$\lambda^*\in\mathbb{R}\cup\{\pm\infty\}$.",
             ),
         )
-    line = _with(_generic().balance, **_LINE, gamma=-1, t_0=1, s_0=2)
+    line = named(generic_equilibrium().balance, **LINE, gamma=-1, t_0=1, s_0=2)
     terms = sp.Add.make_args(line)
     if not all(term.is_positive for term in terms):
         reason = f"G = {line} has a term that is not positive"
@@ -357,16 +266,11 @@ def existence_exact(subject: str, context: Context) -> Evidence:
     )
 
 
-def existence_numeric(subject: str, context: Context) -> Evidence:
-    """Find λ* by the root finder and Φ's minimiser by an independent optimiser."""
-    del subject
-    return equilibrium_numeric("corrected", context)
-
-
 # Theorem 1.3. The subject is the hypothesis, "published" or "corrected".
 
 
-def _hypothesis(subject: str, instance: Instance) -> bool:
+def hypothesis(subject: str, instance: Instance) -> bool:
+    """Return whether part 3's hypothesis holds, as printed or as corrected."""
     gradients = instance.gradients()
     Sigma = covariance(gradients)
     A = instance.A
@@ -378,12 +282,24 @@ def _hypothesis(subject: str, instance: Instance) -> bool:
     return noise > 0 or (instance.gamma > 0 and any(apply(A, instance.theta)))
 
 
+def strict() -> bool:
+    """Return whether each term of ∂_λG with μ ≠ 0 and s or t > 0 is negative."""
+    names = ("gamma", "t_0", "t_1", "s_0", "s_1", "sigma2")
+    positive = {name: sp.Symbol(name, positive=True) for name in names}
+    mu = {n: sp.Symbol(n, nonzero=True, real=True) for n in ("mu_0", "mu_1")}
+    terms = sp.Add.make_args(named(generic_equilibrium().slope, **positive, **mu))
+    negative = len(terms) == 4 and all(term.is_negative for term in terms)
+    return negative and all(
+        monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1)
+    )
+
+
 def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
     """Show a strictly negative ∂_λG term under the hypothesis, or that all vanish."""
     del context
     route = "a strict term"
     if subject == "published":
-        slope = _with(_generic().slope, **_LINE, gamma=0, t_0=1, s_0=0)
+        slope = named(generic_equilibrium().slope, **LINE, gamma=0, t_0=1, s_0=0)
         if not slope.is_zero:
             reason = f"the slope at Σ = 0, γ = 0 is {slope}"
             return Evidence(route, Verdict.INCONCLUSIVE, reason, instances=1)
@@ -400,15 +316,7 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
                 exact=True,
             ),
         )
-    names = ("gamma", "t_0", "t_1", "s_0", "s_1", "sigma2")
-    positive = {name: sp.Symbol(name, positive=True) for name in names}
-    mu = {n: sp.Symbol(n, nonzero=True, real=True) for n in ("mu_0", "mu_1")}
-    terms = sp.Add.make_args(_with(_generic().slope, **positive, **mu))
-    strict = len(terms) == 4 and all(term.is_negative for term in terms)
-    rest = all(
-        monotone(n).verdict is Verdict.PROVED for n in range(1, MAX_DIMENSION + 1)
-    )
-    if not (strict and rest):
+    if not strict():
         return Evidence(route, Verdict.INCONCLUSIVE, "a term has no sign", instances=2)
     return Evidence(
         route,
@@ -427,7 +335,7 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
     """Check that G falls strictly along seven points whenever the hypothesis holds."""
 
     def sides(instance: Instance) -> Sides | None:
-        if not _hypothesis(subject, instance):
+        if not hypothesis(subject, instance):
             return None
         values = _balances(instance)
         if values is None:
@@ -448,94 +356,3 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
         min_samples=2,
         relation=Fraction.__gt__,
     )
-
-
-def equilibrium_numeric(subject: str, context: Context) -> Evidence:
-    """Compare the root λ* of G with the minimiser of Φ = γ‖θ‖² + (η/4S)Tr Σ.
-
-    Φ is recomputed at each λ from the loss's own gradients; Brent locates its minimiser
-    to √(eps·Φ/Φ''), from which the tolerance is derived.
-
-    Returns:
-        The evidence.
-    """
-    if subject != "corrected":
-        return Evidence(
-            "independent optimiser",
-            Verdict.NOT_APPLICABLE,
-            "λ* is not unique under this hypothesis.",
-        )
-
-    def rows() -> Iterator[tuple[Instance, float, float, float]]:
-        drawn = context.draw(
-            instances(subject=context.subject, min_samples=3),
-            context.profile.exact,
-            "optimiser",
-        )
-        for instance in drawn:
-            projectors = instance.projectors()
-            if projectors is None or not _hypothesis("corrected", instance):
-                continue
-            Sigma = covariance(instance.gradients())
-            mu = np.array([float(m) for m, _ in projectors])
-            t = np.array([float(form(P, instance.theta)) for _, P in projectors])
-            s = np.array(
-                [
-                    float(sum(product(P, Sigma)[i][i] for i in range(len(P))))
-                    for _, P in projectors
-                ]
-            )
-            root = float(
-                noise_equilibrium(
-                    mu, s, t, sigma2=float(instance.sigma2), gamma=float(instance.gamma)
-                )
-            )
-            if not np.isfinite(root) or abs(root) > 8.0:
-                continue
-            phi, curvature = _potential(instance, root)
-            found = minimize_scalar(
-                phi, bracket=(root - 0.7, root + 0.9), options={"xtol": 1e-10}
-            )
-            tolerance = 8.0 * np.sqrt(1e-13 * abs(phi(root)) / curvature) + 1e-9
-            if tolerance > 0.01:
-                continue
-            yield instance, root, float(found.x), float(tolerance)
-
-    return numeric_evidence(
-        "independent optimiser",
-        rows(),
-        r"$\lambda^*$ against the minimiser of $\Phi$ on the orbit",
-    )
-
-
-def _potential(
-    instance: Instance, root: float
-) -> tuple[Callable[[float], float], float]:
-    """Return Φ(θ_λ), with Σ from the compiled gradients at θ_λ, and Φ'' at the root."""
-    from_loss = _compiled_noise(instance)
-    gamma, sigma2 = float(instance.gamma), float(instance.sigma2)
-
-    def phi(lam: float) -> float:
-        theta, noise = from_loss(lam)
-        return float(gamma * theta @ theta + sigma2 / 2 * noise)
-
-    h = 1e-3
-    curvature = (phi(root + h) - 2 * phi(root) + phi(root - h)) / h**2
-    return phi, max(curvature, 1e-300)
-
-
-def _compiled_noise(instance: Instance) -> Callable[[float], tuple[Array, float]]:
-    loss = instance.declaration.loss
-    assert loss is not None
-    evaluator, data = compile_loss(loss), instance.data_arrays()
-    values, vectors = np.linalg.eigh(
-        np.array([[float(v) for v in row] for row in instance.A])
-    )
-    theta0 = np.array([float(v) for v in instance.theta])
-
-    def at(lam: float) -> tuple[Array, float]:
-        theta = vectors @ (np.exp(lam * values) * (vectors.T @ theta0))
-        G = evaluator.gradient(theta[None, :], data)
-        return theta, float(((G - G.mean(axis=0)) ** 2).sum() / len(G))
-
-    return at
