@@ -60,7 +60,8 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
-    "font.family": "STIXGeneral",  # ships with matplotlib, so it is everywhere
+    # Both ship with matplotlib; the second has what the first lacks, such as ᵀ.
+    "font.family": ["STIXGeneral", "DejaVu Serif"],
     "font.size": 10.5,
     "grid.alpha": 0.13,
     "grid.color": _INK,
@@ -179,6 +180,8 @@ def _label(text: str) -> str:
     """Return a label matplotlib can set: formulas where they parse, else as written."""
     # A leading underscore would hide the entry from the legend.
     safe = f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+    if "$" not in safe:
+        return safe
     try:
         MathTextParser("path").parse(safe)
     except ValueError:

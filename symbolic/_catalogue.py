@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -129,6 +130,7 @@ def tanh_net(d: int = 2) -> Declaration:
     )
 
 
+@lru_cache(maxsize=1)
 def catalogue() -> tuple[Declaration, ...]:
     """Return the built-in declarations, all exponential, with numeric A.
 
@@ -151,6 +153,7 @@ def catalogue() -> tuple[Declaration, ...]:
     )
 
 
+@lru_cache(maxsize=32)
 def any_symmetric(n: int) -> Declaration:
     """Return J = Aθ with every entry of the symmetric A a symbol, without a loss.
 
@@ -165,6 +168,7 @@ def any_symmetric(n: int) -> Declaration:
     return Declaration(f"every symmetric {n} x {n} matrix A", space, symmetry)
 
 
+@lru_cache(maxsize=1)
 def symbolic_catalogue() -> tuple[Declaration, ...]:
     """Return matrix factorisation at d = 1, 2, 3 with every symmetric B at once."""
     return tuple(matrix_factorisation(d, 2, 2) for d in (1, 2, 3))

@@ -254,6 +254,15 @@ def trees(
     return made[op]()
 
 
+def scalars() -> st.SearchStrategy[Tree]:
+    """Draw scalars, half of them Tr[TᵀT] or Tr[TᵀTU], where letters come twice."""
+    squares = trees(depth=3).map(lambda t: unary("tr", times(transposed(t), t)))
+    longer = st.tuples(trees(("n", "m"), depth=3), trees(("m", "m"), depth=1)).map(
+        lambda pair: unary("tr", times(times(transposed(pair[0]), pair[0]), pair[1]))
+    )
+    return trees(("1", "1"), depth=5) | squares | longer
+
+
 def _leaves(shape: tuple[str, str], without: frozenset[str]) -> list[Tree]:
     """Return what needs no operation, or one product, to have a shape."""
     names = [name for name in LETTERS if name not in without]

@@ -114,8 +114,8 @@ def _entries(run: AutoencoderRun) -> Figure:
     ends = np.array([low, high])
     return Figure(
         "Both sides, entry by entry, over the last quarter",
-        "entry of WΓ_WWᵀ",
-        "entry of UᵀΓ_UU",
+        r"entry of $W\Gamma_WW^\top$",
+        r"entry of $U^\top\Gamma_UU$",
         (_line("equal", ends, ends, kind="dashed", group=-1), *series),
         xscale="symlog",
         yscale="symlog",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import platform
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from symbolic import Declaration, DeclarationError, Verdict
+from symbolic import Declaration, DeclarationError, Symmetry, Verdict
 from verify._claim import Claim
 from verify._claims import CLAIMS
 from verify._context import ALPHA, PROFILE_SIZES, PROFILES, Context, Profile
@@ -108,7 +109,7 @@ def verify(
 def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...]]:
     if isinstance(what, Declaration):
         _check_subject(what)
-        return (what,), CLAIMS
+        return (what, *_rescaled(what)), CLAIMS
     if what is None:
         return None, CLAIMS
     wanted = [what] if isinstance(what, str) else list(what)
@@ -127,12 +128,19 @@ def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...
 
 def _check_subject(declaration: Declaration) -> None:
     symmetry = declaration.symmetry
-    if symmetry.kind != "exponential" or declaration.loss is None or symmetry.constants:
+    missing = []
+    if symmetry.kind != "exponential":
+        missing.append(f"a symmetry of kind {symmetry.kind!r}")
+    if symmetry.constants:
+        names = ", ".join(map(str, symmetry.constants))
+        missing.append(f"an A with the free constants {names}: give them values")
+    if declaration.loss is None:
+        missing.append("no loss")
+    if missing:
         raise DeclarationError(
             f"the general theorems need an exponential symmetry (J = A theta, A "
-            f"symmetric and numeric) and a loss; {declaration.name!r} has kind "
-            f"{symmetry.kind!r}, {'no' if declaration.loss is None else 'a'} loss and "
-            f"the constants {[str(s) for s in symmetry.constants]}"
+            f"symmetric and numeric) and a loss; {declaration.name!r} has "
+            f"{' and '.join(missing)}"
         )
     if not any(symmetry.generator):
         raise DeclarationError(
@@ -147,15 +155,39 @@ def _check_subject(declaration: Declaration) -> None:
         )
 
 
+def _rescaled(declaration: Declaration) -> tuple[Declaration, ...]:
+    """Return the declaration with A times n where n makes all eigenvalues integers.
+
+    It moves along the same orbits n times as fast, and the exact routes, which put
+    rational numbers for e^λ, need integer powers of it.
+
+    Returns:
+        The declaration, or nothing where n = 1 or the eigenvalues are irrational.
+    """
+    values = derived(declaration).equilibrium.eigenvalues
+    A = declaration.symmetry.matrix
+    if A is None or not all(value.is_Rational for value in values):
+        return ()
+    n = math.lcm(*(int(value.q) for value in values))
+    if n == 1:
+        return ()
+    symmetry = Symmetry.exponential(declaration.space, n * A)
+    name = f"{declaration.name}, A times {n}"
+    return (Declaration(name, declaration.space, symmetry, declaration.loss),)
+
+
 def _check(
     claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
 ) -> ClaimResult:
     start = time.perf_counter()
     context = Context(profile, seed, claim.id, subject)
     evidence = tuple(route(claim.subject, context) for route in claim.routes)
-    other = Context(profile, seed, f"{claim.id} twin", subject)
-    opposite = tuple(route(claim.twin_subject, other) for route in claim.routes)
     verdict = combine(evidence)
+    twin = _check_twin(claim, profile, seed, subject)
+    applies = verdict is not Verdict.NOT_APPLICABLE
+    if subject is not None and applies and not twin.as_expected:
+        # On this declaration the altered statement may be true, or be the same.
+        twin = _check_twin(claim, profile, seed, None)
     refuting = [e.counterexample for e in evidence if e.verdict is Verdict.REFUTED]
     return ClaimResult(
         id=claim.id,
@@ -171,14 +203,23 @@ def _check(
         assumptions=claim.assumptions,
         derivation=claim.derivation,
         evidence=evidence,
-        twin=TwinResult(
-            claim.twin_kind, claim.twin_statement, combine(opposite), opposite
-        ),
+        twin=twin,
         counterexample=refuting[0] if refuting else None,
         disagreement=disagree(evidence),
         note=claim.note,
         replay=f"noetherflow verify {claim.id} --seed {seed} --profile {profile.name}",
         seconds=time.perf_counter() - start,
+        optional=subject is not None,
+    )
+
+
+def _check_twin(
+    claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
+) -> TwinResult:
+    context = Context(profile, seed, f"{claim.id} twin", subject)
+    evidence = tuple(route(claim.twin_subject, context) for route in claim.routes)
+    return TwinResult(
+        claim.twin_kind, claim.twin_statement, combine(evidence), evidence
     )
 
 

@@ -145,17 +145,25 @@ def _rational_matrix(declaration: Declaration) -> Matrix:
 
 @lru_cache(maxsize=256)
 def _projectors(declaration: Declaration) -> tuple[tuple[int, Matrix], ...] | None:
-    alone = Declaration("", declaration.space, declaration.symmetry)
-    values = derive(alone).equilibrium.eigenvalues
-    if not all(value.is_Integer for value in values):
-        return None
+    """Return the spectrum of A where all its eigenvalues are integers, else None.
+
+    Floats propose the eigenvalues; Π(A − μ_k) = 0, in rationals, proves them.
+    """
     A = _rational_matrix(declaration)
-    n, result = len(A), []
-    for value in map(int, values):
-        P: Matrix = tuple(
-            tuple(Fraction(int(i == j)) for j in range(n)) for i in range(n)
-        )
-        for other in map(int, values):
+    near = np.linalg.eigvalsh(np.array([[float(v) for v in row] for row in A]))
+    values = sorted({round(float(value)) for value in near})
+    identity: Matrix = tuple(
+        tuple(Fraction(int(i == j)) for j in range(len(A))) for i in range(len(A))
+    )
+    vanishing = identity
+    for value in values:
+        vanishing = _shifted_product(vanishing, A, value, 1)
+    if any(map(any, vanishing)):
+        return None
+    result = []
+    for value in values:
+        P = identity
+        for other in values:
             if other != value:
                 P = _shifted_product(P, A, other, value - other)
         result.append((value, P))

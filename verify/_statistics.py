@@ -298,7 +298,7 @@ def _boundary(rejects: Callable[[float], bool], start: float, outward: int) -> f
     inside, known = start, rejects(start)
     direction = -outward if known else outward
     step = 2.0**-8 * max(1.0, abs(start))
-    while (trial := inside + direction * step) and rejects(trial) is known:
+    while rejects(trial := inside + direction * step) is known:
         inside, step = trial, 2.0 * step
         if abs(inside) > _LARGEST_FACTOR:
             return direction * math.inf

@@ -39,6 +39,7 @@ from tests.polynomials import (
     instance,
     letter,
     product,
+    scalars,
     scaled,
     table,
     times,
@@ -90,13 +91,13 @@ def _averaged(entries: Table) -> Table:
 
 
 @given(
-    trees(depth=5),
+    trees(depth=5) | scalars(),
     st.sampled_from(["A", "B", "P", "a", "w"]),
     st.sampled_from([(1, 1), (2, 1), (1, 2), (2, 2)]),
     st.integers(0, 50),
     st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_mean_over_a_matrix(
     tree: Tree,
     name: str,
@@ -217,6 +218,13 @@ def test_known_gaussian_means() -> None:
         X,  # Stein: E‖X‖²f = E[nm f + ⟨X, ∇f⟩], and f has degree 4
     )
     assert gaussian_mean(f, X) == gaussian_mean(laplacian(f, X), X) * Fraction(1, 4)
+
+
+def test_every_pair_has_the_scale() -> None:
+    s, nm = scalar("s2"), scalar("n") * scalar("m")
+    assert gaussian_mean(norm2(X), X, scale=s) == s * nm
+    four = gaussian_mean(norm2(X) * norm2(X), X, Row, Col, scale=s)
+    assert four == s * s * gaussian_mean(norm2(X) * norm2(X), X, Row, Col)
 
 
 def test_two_averaged_samples_are_two_gaussians() -> None:

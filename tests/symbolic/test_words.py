@@ -44,13 +44,13 @@ x, y = sample("x", "d"), sample("y", "d")
 
 
 @given(trees(), instances())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_building_and_evaluating_is_a_homomorphism(tree: Tree, at: Instance) -> None:
     assert evaluate(build(tree), **arguments(at)) == exact(value(tree, at))
 
 
 @given(trees(means=3, depth=5), seeds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_equal_expressions_have_one_normal_form(tree: Tree, seed: int) -> None:
     other = scrambled(tree, random.Random(seed))
     assert build(other) == build(tree)

@@ -67,7 +67,7 @@ def imbalance_figure(setting: Setting, sgd: Sides, gd: Sides) -> Figure:
     return Figure(
         f"SGD reaches the balance, GD does not: {setting.name}",
         "time (learning rate × steps)",
-        "relative imbalance δ of WΓ_WWᵀ and UᵀΓ_UU",
+        r"relative imbalance of $W\Gamma_WW^\top$ and $U^\top\Gamma_UU$",
         tuple(series),
         caption="Mean and 10–90 % band over replicas with common starts; each point "
         f"averages both matrices over one of {WINDOWS} windows of time.",
@@ -99,8 +99,8 @@ def sides_figure(setting: Setting, sgd: Sides, gd: Sides) -> Figure:
     series.append(Series("balance", line, line, kind="dashed", group=-1))
     return Figure(
         f"Entries of both sides at the end: {setting.name}",
-        "entries of WΓ_WWᵀ",
-        "entries of UᵀΓ_UU",
+        r"entries of $W\Gamma_WW^\top$",
+        r"entries of $U^\top\Gamma_UU$",
         tuple(series),
         caption=f"Averages over the last half of the time, {SHOWN} replicas; on the "
         "dashed line both sides agree.",

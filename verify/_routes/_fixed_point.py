@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 import sympy as sp
@@ -20,7 +20,7 @@ from verify._routes._common import (
     exact_evidence,
     symbolic_evidence,
 )
-from verify._routes._flow import GAMMA, SIGMA2, drift_of, half_form
+from verify._routes._flow import GAMMA, SIGMA2, drift_of, half_form, noise_trace
 from verify._routes._orbit import orbit_terms, scale_invariant_pair
 from verify._routes._theorem1 import LINE, generic_equilibrium, named
 from verify._strategies import instances
@@ -46,13 +46,15 @@ def fixed_point_symbolic(subject: Fraction, context: Context) -> Evidence:
             noise = flow.expression.xreplace({GAMMA: sp.S.Zero})
             decay = sp.expand(flow.expression - noise).coeff(GAMMA)
             charge = 2 * m * half_form(declaration)
-            # The flow stops at γ = −noise/decay, where 4γC = noise iff 4C = −decay.
-            yield declaration.name, 4 * charge, -decay
+            # The flow stops at γ = −noise/decay: both sides are taken times decay.
+            left, right = -4 * charge * noise, decay * SIGMA2 * noise_trace(declaration)
+            yield declaration.name, left, right
 
     return symbolic_evidence(
         "zero of the flow",
         rows(),
-        r"$4C$ against $\sigma^2\mathrm{Tr}[\Sigma A]/\gamma$ where $\dot C = 0$",
+        r"$4\gamma C$ against $\sigma^2\mathrm{Tr}[\Sigma A]$, cross-multiplied, at "
+        r"the $\gamma$ where $\dot C = 0$",
     )
 
 
@@ -134,9 +136,10 @@ def balance_symbolic(subject: int, context: Context) -> Evidence:
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for declaration in declarations_of(context):
             equilibrium = derived(declaration).equilibrium
-            if not all(m.is_Rational for m in equilibrium.eigenvalues):
+            spectrum = equilibrium.eigenvalues
+            if not all(m.is_Rational for m in spectrum) or _same(subject, spectrum):
                 continue
-            pairs = list(zip(equilibrium.eigenvalues, equilibrium.s, strict=True))
+            pairs = list(zip(spectrum, equilibrium.s, strict=True))
             up = sum((m**subject * s for m, s in pairs if m > 0), sp.S.Zero)
             down = sum(((-m) ** subject * s for m, s in pairs if m < 0), sp.S.Zero)
             yield (
@@ -151,6 +154,11 @@ def balance_symbolic(subject: int, context: Context) -> Evidence:
         r"$\sigma^2\mathrm{Tr}[\Sigma A]$ against $\sigma^2(\sum_{\mu_i>0}\mu_is_i - "
         r"\sum_{\mu_i<0}|\mu_i|s_i)$, which vanish together",
     )
+
+
+def _same(power: int, spectrum: Iterable[sp.Expr | int]) -> bool:
+    """Return whether a power other than 1 is no other weight: all μ are 0 or ±1."""
+    return power != 1 and all(abs(m) in {0, 1} for m in spectrum)
 
 
 def _unequal_weights(power: int) -> Evidence:
@@ -189,6 +197,8 @@ def balance_sign_exact(subject: int, context: Context) -> Evidence:
             return None
         case = instance.with_(gamma=Fraction(0))
         mu, _, s = orbit_terms(case)
+        if _same(subject, mu):
+            return None
         pairs = list(zip(mu, s, strict=True))
         up = sum((m**subject * b for m, b in pairs if m > 0), Fraction(0))
         down = sum(((-m) ** subject * b for m, b in pairs if m < 0), Fraction(0))
@@ -212,8 +222,10 @@ def _sign(value: Fraction) -> Fraction:
 def balance_certified(subject: int, context: Context) -> Evidence:
     """Enclose λ* at γ = 0 by Arb and both sums at θ_λ* by interval arithmetic."""
 
-    def sides(instance: Instance) -> tuple[Exponentials, Exponentials]:
+    def sides(instance: Instance) -> tuple[Exponentials, Exponentials] | None:
         mu, _, s = orbit_terms(instance)
+        if _same(subject, mu):
+            return None
         terms = [(m, abs(m) ** subject * b) for m, b in zip(mu, s, strict=True)]
         return (
             {-2 * m: b for m, b in terms if m > 0},
@@ -232,13 +244,13 @@ def balance_certified(subject: int, context: Context) -> Evidence:
 
 
 def _certified(
-    sides: Callable[[Instance], tuple[Exponentials, Exponentials]],
+    sides: Callable[[Instance], tuple[Exponentials, Exponentials] | None],
     context: Context,
     what: str,
     *,
     decay: bool = True,
 ) -> Evidence:
-    route, count = "Arb and interval arithmetic", 0
+    route, count, trivial = "Arb and interval arithmetic", 0, 0
     widest = Fraction(0)
     for instance in _with_fixed_point(context, decay=decay):
         mu, t, s = orbit_terms(instance)
@@ -249,11 +261,14 @@ def _certified(
             continue
         ends = (found.lower, found.upper)
         pair = sides(instance)
+        if pair is None:
+            continue
         (low, high), (below, above) = (enclosed(terms, ends) for terms in pair)
         size = max(enclosed({k: abs(c) for k, c in e.items()}, ends)[1] for e in pair)
         if not size:
             continue
         count += 1
+        trivial += int(max(low, below) <= 0 <= min(high, above))  # reads 0 = 0
         if high < below or above < low:
             witness = Witness(
                 instance.describe() | {"lam": str(found)},
@@ -269,8 +284,9 @@ def _certified(
                 counterexample=witness,
             )
         widest = max(widest, (max(high, above) - min(low, below)) / size)
-    if not count:
-        return Evidence(route, Verdict.NOT_APPLICABLE, f"{what}: no λ* is finite.")
+    if count <= trivial:
+        reason = f"{what}: no finite λ* where they are not 0."
+        return Evidence(route, Verdict.NOT_APPLICABLE, reason)
     certain = widest <= _AGREEMENT
     return Evidence(
         route,
@@ -278,6 +294,7 @@ def _certified(
         f"{what}: equal on {count} instances up to {float(widest):.1e} of their size, "
         "rounding included.",
         instances=count,
+        degenerate=trivial,
         tolerance=float(widest),
         detectable=float(widest),
     )

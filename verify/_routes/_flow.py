@@ -189,18 +189,23 @@ def flow_symbolic(subject: Factors, context: Context, *, decay: bool) -> Evidenc
 
 
 def _claimed_flow(subject: Factors, declaration: Declaration) -> sp.Expr:
+    noise, decay = (
+        sp.Rational(f.numerator, f.denominator) for f in (subject.noise, subject.decay)
+    )
+    trace = noise_trace(declaration)
+    return decay * GAMMA * half_form(declaration) + noise * SIGMA2 * trace
+
+
+def noise_trace(declaration: Declaration) -> sp.Expr:
+    """Return Tr[ΣA], typed in from A, not derived."""
     names = [s.name for s in declaration.space.symbols]
     A = declaration.symmetry.matrix
     assert A is not None
-    trace = sum(
+    return sum(
         A[i, j] * sp.Symbol(f"Sigma_{names[min(i, j)]}_{names[max(i, j)]}", real=True)
         for i in range(len(names))
         for j in range(len(names))
     )
-    noise, decay = (
-        sp.Rational(f.numerator, f.denominator) for f in (subject.noise, subject.decay)
-    )
-    return decay * GAMMA * half_form(declaration) + noise * SIGMA2 * trace
 
 
 def flow_generator(subject: Factors, context: Context, *, decay: bool) -> Evidence:

@@ -6,7 +6,15 @@ from fractions import Fraction
 
 import sympy as sp
 
-from symbolic import Verdict, Witness, compare
+from symbolic import (
+    Declaration,
+    ParameterSpace,
+    Symmetry,
+    Verdict,
+    Witness,
+    compare,
+    derive,
+)
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._instances import Instance
@@ -18,6 +26,8 @@ from verify._strategies import instances
 
 
 _ONE = Fraction(1)
+_PAIR = ParameterSpace(u=(), w=())
+_SQUARES = tuple(s**2 for s in _PAIR.symbols)
 
 
 # Theorem 1, part 4. The subject is c in ∇λ* = c·(∂_λG)⁻¹∇_θG.
@@ -74,8 +84,16 @@ def implicit_symbolic(subject: int, context: Context) -> Evidence:
     )
 
 
+def _closed_form() -> sp.Expr:
+    """Return the derived λ* of A = diag(1, −1) in u² and w², Σ_uu and Σ_ww."""
+    symmetry = Symmetry.exponential(_PAIR, sp.diag(1, -1))
+    found = derive(Declaration("", _PAIR, symmetry)).equilibrium.closed_form
+    assert found is not None
+    return found
+
+
 def _closed_derivative(sign: int) -> tuple[sp.Expr, sp.Expr, dict[sp.Symbol, int]]:
-    """Return c·G_p/G_λ at λ*, the derivative of the closed form, and an example."""
+    """Return c·G_p/G_λ at λ*, the closed form's derivative, and an example."""
     eq = generic_equilibrium()
     names = ("t_0", "t_1", "s_0", "s_1", "sigma2", "gamma")
     t0, t1, s0, s1, sigma2, gamma = (sp.Symbol(n, positive=True) for n in names)
@@ -89,10 +107,11 @@ def _closed_derivative(sign: int) -> tuple[sp.Expr, sp.Expr, dict[sp.Symbol, int
         for f in (eq.balance, eq.slope)
     )
     along = sum((G.diff(s) * d for s, d in rates.items()), sp.S.Zero)
-    up, down = sigma2 * s0 + 2 * gamma * t1, sigma2 * s1 + 2 * gamma * t0
+    down = sigma2 * s1 + 2 * gamma * t0
     at_zero = {s0: (q**4 * down - 2 * gamma * t1) / sigma2}
-    ratio = sp.log(up / down) / 4
-    closed = sum((ratio.diff(s) * d for s, d in rates.items()), sp.S.Zero)
+    lam = _closed_form().xreplace(dict(zip(_SQUARES, (t0, t1), strict=True)))
+    lam = named(lam, Sigma_u_u=s0, Sigma_w_w=s1, sigma2=sigma2, gamma=gamma)
+    closed = sum((lam.diff(s) * d for s, d in rates.items()), sp.S.Zero)
     left, right = (sp.together(f.subs(at_zero)) for f in (sign * along / slope, closed))
     example = {t0: 1, t1: 1, s1: 1, sigma2: 1, gamma: 0, q: 2}
     example |= {d: 16 if s is s0 else 0 for s, d in rates.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import sympy as sp
 from hypothesis.strategies import SearchStrategy
 
 from symbolic import Verdict
@@ -16,6 +15,7 @@ from verify._routes._common import Factors, Sides, drawn_evidence
 from verify._routes._ensembles import flow_ensemble
 from verify._routes._flow import drift_of
 from verify._routes._orbit import scale_invariant_pair
+from verify._routes._words import scale_invariant_subject
 from verify._strategies import instances, scale_invariant
 
 
@@ -23,8 +23,7 @@ def _source(context: Context) -> SearchStrategy[Instance] | None:
     """Return what to draw from, or None for a subject that is not scale invariant."""
     if context.subject is None:
         return scale_invariant()
-    matrices = [declaration.symmetry.matrix for declaration in context.subject]
-    if any(A is None or sp.eye(A.rows) != A for A in matrices):
+    if not scale_invariant_subject(context):
         return None
     return instances(context.subject, min_samples=2)
 

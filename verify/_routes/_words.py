@@ -55,6 +55,12 @@ class Example:
         return evaluate(f, self.values, samples=self.samples, numbers=self.numbers)
 
 
+def scale_invariant_subject(context: Context) -> bool:
+    """Return whether A = I for the declarations under test."""
+    matrices = [each.symmetry.matrix for each in context.subject or ()]
+    return all(A is not None and sp.eye(A.rows) == A for A in matrices)
+
+
 def words_evidence(
     rows: Iterable[Row],
     what: str,
@@ -208,7 +214,12 @@ def discrete_words(subject: Fraction, context: Context) -> Evidence:
 
 def norm_words(subject: Factors, context: Context) -> Evidence:
     """Derive d‖θ‖²/dt = decay·γ‖θ‖² + noise·σ²Tr Σ for scale invariance, n free."""
-    del context
+    if context.subject is not None and not scale_invariant_subject(context):
+        return Evidence(
+            ROUTE,
+            Verdict.NOT_APPLICABLE,
+            "Scale invariance of all parameters is A = I.",
+        )
     law = quadratic_charge(identity("n"))
     theta, g = law.theta, law.g
     flow = matrix_flow(theta.T @ theta, {theta: g})
