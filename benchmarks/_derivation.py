@@ -57,7 +57,7 @@ class Wrong(AssertionError):
     """A method differs from the reference, so that its time says nothing."""
 
 
-def check(name: str, found: Values, expected: Values, identity: bool) -> None:
+def check(name: str, found: Values, expected: Values, *, identity: bool) -> None:
     """Compare what a method gives with the exact values.
 
     Raises:
@@ -96,22 +96,37 @@ def measure(
         point = Point.random((d, d, d), seed=d)
         exact = reference(point)
         for name, method in every.items():
-            first = run(method.stages(d), reach[name], limit)
-            reach[name] = tuple(first.results)
-            if first.over:
-                say(f"d = {d}: {name} is over {limit:g} s after {len(reach[name])}")
-            if "identity" in reach[name]:
-                found = method.values(first.results, point)
-                check(name, found, exact, first.results["identity"])
+            reach[name] = _checked(name, method, d, reach[name], limit, point, exact)
         tasks = {
             name: _task(method.stages(d), reach[name], limit)
             for name, method in every.items()
-            if "identity" in reach[name]
+            if reach[name]
         }
         for name, runs in alternate(tasks, rounds=rounds, budget=budget).items():
             table[name][str(d)] = timings(runs, reach[name])
-        say(f"d = {d}: done")
+        short = ", ".join(name for name in every if reach[name] != STAGES)
+        say(f"derivation: d = {d} of {WIDTHS[-1]}; over {limit:g} s: {short or 'none'}")
     return table
+
+
+def _checked(
+    name: str,
+    method: Method,
+    d: int,
+    wanted: Sequence[str],
+    limit: float,
+    point: Point,
+    exact: Values,
+) -> tuple[str, ...]:
+    """Return the stages that end within the limit, once they are right."""
+    if not wanted:
+        return ()
+    first = run(method.stages(d), wanted, limit)
+    if "identity" not in first.results:
+        return ()
+    found = method.values(first.results, point)
+    check(f"{name}, d = {d}", found, exact, identity=first.results["identity"])
+    return tuple(first.results)
 
 
 def timings(runs: Sequence[Run], stages: Sequence[str]) -> dict[str, Timing]:
@@ -149,7 +164,7 @@ def measure_ours(rounds: int, budget: float) -> dict[str, Any]:
         first = run(stages, STAGES[:3], 60.0)
         found = _matrices.chain_values(first.results, point)
         exact = _matrices.chain_reference(point)
-        check(f"depth {depth}", found, exact, first.results["identity"])
+        check(f"depth {depth}", found, exact, identity=first.results["identity"])
         tasks[f"depth {depth}"] = _task(stages, STAGES[:3], 60.0)
     theorems = {
         "Theorem 2": _matrices.theorem_2,

@@ -75,19 +75,14 @@ class Orbits:
 
 def ours(orbits: Orbits) -> Floats:
     """Return λ* by `noise_equilibrium`, one call for all."""
-    return noise_equilibrium(
-        orbits.mu, orbits.s, orbits.t, sigma2=SIGMA2, gamma=GAMMA
-    )
+    return noise_equilibrium(orbits.mu, orbits.s, orbits.t, sigma2=SIGMA2, gamma=GAMMA)
 
 
 def certified(orbits: Orbits) -> Floats:
     """Return the middles of the enclosures by `certify_equilibrium`, one by one."""
     rows = zip(orbits.mu, orbits.s, orbits.t, strict=True)
     return np.array(
-        [
-            certify_equilibrium(*row, sigma2=SIGMA2, gamma=GAMMA).midpoint
-            for row in rows
-        ]
+        [certify_equilibrium(*row, sigma2=SIGMA2, gamma=GAMMA).midpoint for row in rows]
     )
 
 

@@ -21,6 +21,7 @@ import sympy as sp
 
 
 Stages = Iterator[tuple[str, Any]]  # (name of the stage, its result), one by one
+_LOOK = 0.25  # seconds between two looks at the limit
 
 
 class OverLimit(BaseException):
@@ -132,19 +133,23 @@ def clear_caches() -> None:
 def _cpu_limit(seconds: float) -> Iterator[None]:
     """Raise OverLimit in the block after some CPU seconds.
 
-    A library is interrupted between two of its calls, not within one.
+    A library is interrupted between two of its calls, not within one. A wall clock
+    looks at the CPU time, because timers of CPU time make Linux count it in ticks of
+    milliseconds.
     """
-    saved = signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    end = time.process_time() + seconds
+
+    def look(_signal: int, _frame: Any) -> None:
+        if time.process_time() >= end:
+            raise OverLimit
+
+    saved = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK, _LOOK)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, saved)
-
-
-def _stop(_signal: int, _frame: Any) -> None:
-    raise OverLimit
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, saved)
 
 
 def pin() -> None:

@@ -46,7 +46,7 @@ _ROWS = r"$\tilde u_i$ the rows of $U$ and $\tilde w_j$ the columns of $W$"
 CLAIMS = (
     Claim(
         id="p1.prop1",
-        title="the flow of C_B (as printed)",
+        title="the flow for UWx (as printed)",
         statement=r"For $C_B = \mathrm{Tr}[UBU^\top] - \mathrm{Tr}[W^\top BW]$ the "
         rf"formula holds, {_ROWS}.",
         formula=_LAW,
@@ -67,7 +67,7 @@ CLAIMS = (
     ),
     Claim(
         id="p1.prop1.corrected",
-        title="the flow of C_B",
+        title="the flow for UWx",
         statement=r"For $C_B = \frac12(\mathrm{Tr}[UBU^\top] - \mathrm{Tr}[W^\top "
         r"BW])$, "
         rf"every symmetric $B$ and every size the formula holds, {_ROWS}.",

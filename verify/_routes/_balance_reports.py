@@ -67,9 +67,10 @@ def imbalance_figure(setting: Setting, sgd: Sides, gd: Sides) -> Figure:
     return Figure(
         f"SGD reaches the balance, GD does not: {setting.name}",
         "time (learning rate × steps)",
-        r"relative imbalance of $W\Gamma_WW^\top$ and $U^\top\Gamma_UU$",
+        "relative imbalance δ",
         tuple(series),
-        caption="Mean and 10–90 % band over replicas with common starts; each point "
+        caption="δ = ‖a − b‖/(‖a‖ + ‖b‖) of the two sides a = WΓ_WWᵀ and b = UᵀΓ_UU. "
+        "Mean and 10–90 % band over replicas with common starts; each point "
         f"averages both matrices over one of {WINDOWS} windows of time.",
     )
 

@@ -124,7 +124,7 @@ def _block_trace(Sigma: Matrix, at: list[int], B: Matrix) -> Fraction:
 
 
 def _first() -> Instance:
-    """Return u = w = 1, x = 1, y = 0, 1: r = 1, 0, scalar and checked by hand."""
+    """Return u = 2, w = 1, x = 1, y = 0, 1: r = 2, 1, scalar and checked by hand."""
     one, zero = Fraction(1), Fraction(0)
     return Instance(
         matrix_factorisation(1, B=[[1]]),
