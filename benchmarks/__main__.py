@@ -13,7 +13,7 @@ import click
 
 from benchmarks import _derivation, _equilibrium
 from benchmarks._figure import draw
-from benchmarks._measure import machine, pin
+from benchmarks._measure import installed, machine, pin
 from benchmarks._page import page
 
 
@@ -59,6 +59,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
     parser.add_argument("--results", type=Path, help="a results.json to draw again")
     chosen = parser.parse_args()
+    if not (chosen.results or installed("python-flint")):
+        parser.error("expected python-flint: pip install noetherflow[fast] brings it")
     folder = chosen.out / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     if chosen.results:

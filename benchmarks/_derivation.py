@@ -53,7 +53,7 @@ def _by_entries(algebra: _elementwise.Algebra) -> Method:
     )
 
 
-class Wrong(AssertionError):
+class MismatchError(AssertionError):
     """A method differs from the reference, so that its time says nothing."""
 
 
@@ -61,14 +61,15 @@ def check(name: str, found: Values, expected: Values, *, identity: bool) -> None
     """Compare what a method gives with the exact values.
 
     Raises:
-        Wrong: where they differ, or where the Noether identity was not found to hold.
+        MismatchError: where they differ, or the Noether identity was not found to
+            hold.
     """
     if not identity:
-        raise Wrong(f"{name}: expected the Noether identity, got a difference")
+        raise MismatchError(f"{name}: expected the Noether identity, got a difference")
     for what in ("gradients", "trace", "ito"):
         got, exact = getattr(found, what), getattr(expected, what)
         if got is not None and got != exact:
-            raise Wrong(f"{name}: expected {what} = {exact}, got {got}")
+            raise MismatchError(f"{name}: expected {what} = {exact}, got {got}")
 
 
 def measure(
@@ -90,7 +91,7 @@ def measure(
     every, missing = methods()
     for name in missing:
         say(f"{name} is not installed: skipped")
-    reach = dict.fromkeys(every, STAGES)
+    reach: dict[str, tuple[str, ...]] = dict.fromkeys(every, STAGES)
     table: dict[str, Any] = {name: {} for name in every}
     for d in WIDTHS:
         point = Point.random((d, d, d), seed=d)
@@ -154,7 +155,7 @@ def measure_ours(rounds: int, budget: float) -> dict[str, Any]:
         "depth" → D → Timing; "Theorem 2" and "Proposition 2" → Timing.
 
     Raises:
-        Wrong: where a theorem is not proved.
+        MismatchError: where a theorem is not proved.
     """
     tasks: dict[str, Callable[[], Run]] = {}
     for depth in DEPTHS:
@@ -173,7 +174,7 @@ def measure_ours(rounds: int, budget: float) -> dict[str, Any]:
     for name, stages in theorems.items():
         verdict = run(stages, ("all",), 60.0).results["all"]
         if verdict != "PROVED":
-            raise Wrong(f"{name}: expected PROVED, got {verdict}")
+            raise MismatchError(f"{name}: expected PROVED, got {verdict}")
         tasks[name] = _task(stages, ("all",), 60.0)
     runs = alternate(tasks, rounds=rounds, budget=budget)
     return {

@@ -142,7 +142,9 @@ def _rational(value: Any) -> Fraction:
 
 
 def _sympy_value(e: Any, v: list[Any], at: list[Fraction]) -> Fraction:
-    known = {a: sp.Rational(f.numerator, f.denominator) for a, f in zip(v, at)}
+    known = {
+        a: sp.Rational(f.numerator, f.denominator) for a, f in zip(v, at, strict=True)
+    }
     return _rational(e.xreplace(known))
 
 

@@ -205,6 +205,9 @@ def measure(rounds: int, budget: float) -> dict[str, Any]:
     Returns:
         Difficulty → method → wrong roots of CHECKED, largest error over tolerance, and
         CPU seconds for one root.
+
+    Raises:
+        AssertionError: where one of our roots is wrong.
     """
     results: dict[str, Any] = {}
     for seed, difficulty in enumerate(DIFFICULTIES):
@@ -212,6 +215,8 @@ def measure(rounds: int, budget: float) -> dict[str, Any]:
         some = orbits.first(CHECKED)
         exact = certified(some)
         checks = {name: _check(m, some, exact) for name, m in METHODS.items()}
+        if checks["noise_equilibrium"]["wrong"]:
+            raise AssertionError(f"{difficulty}: {checks['noise_equilibrium']}")
         runs = alternate(
             {name: _task(m, orbits) for name, m in METHODS.items()},
             rounds=rounds,

@@ -99,15 +99,16 @@ def _widths(axes: Axes, table: dict[str, Any], what: str, limit: float) -> None:
         )
         beyond = [d for d in _all_widths(table) if d > max(x, default=0)]
         if beyond:  # rising to the limit, at the first width that passes it
+            end = beyond[0] + 0.1 * (k - 3)  # beside those of the other methods
             axes.plot(
-                [x[-1], beyond[0]],
+                [x[-1], end],
                 [y[-1], limit],
                 ":",
                 color=colour,
                 lw=1.1,
                 zorder=1.5,
             )
-            axes.plot(beyond[0], limit, marker, color=colour, mfc="white", ms=5.5)
+            axes.plot(end, limit, marker, color=colour, mfc="white", ms=5.5)
     axes.set_xticks(_all_widths(table))
     axes.set_xlabel(r"width $d$")
     axes.annotate(
@@ -150,7 +151,9 @@ def _roots(axes: Axes, table: dict[str, Any]) -> None:
     axes.set_xscale("log")
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(
-        range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=9.5
+        range(len(names)),
+        [name.replace(", ", ",\n").replace(" + ", "\n+ ") for name in names],
+        fontsize=9.5,
     )
     axes.set_xlabel("CPU microseconds per root")
     axes.legend(loc="upper right")

@@ -15,11 +15,12 @@ _PAGE = """\
 
 ![CPU time of derivations and of noise equilibria](benchmarks/benchmarks.svg)
 
-Every method is compared with an exact reference before it is timed; a wrong one stops
-the run. Methods take turns in one process with one thread on one core, each from empty
-caches and without garbage collection. Times are process CPU time: medians over up to
-{rounds} repeats (fewer where they are long), bars and brackets from the least to the
-largest. Only the ratios carry over to other machines.
+Every method is compared with an exact reference before it is timed; a derivation that
+differs stops the run, wrong roots are counted. Methods take turns in one process with
+one thread on one core, each from empty caches and without garbage collection. Times are
+process CPU time: medians over up to {rounds} repeats (fewer where they are long), bars
+and brackets from the least to the largest. Only the ratios carry over to other
+machines.
 
 ## Derivation
 
@@ -29,8 +30,8 @@ normal form. Words of matrices and MatrixSymbol have every size free, the others
 symbol for each entry. The reference is differences of the loss in rational arithmetic,
 which are exact because ℓ is quadratic in each entry.
 
-Words of matrices take {ours} for all four, whatever the width. CPU time of the others
-over that, measured beside it (greater than 1: slower than words):
+Words of matrices take {ours} for all four, whatever the width. CPU time
+of the others over that, measured beside it (greater than 1: slower than words):
 
 {all}
 
@@ -59,31 +60,36 @@ corrected here: derived, compared with the claimed formula, and proved.
 Easy: |μ| from 0.5 to 2, s and t from 0.1 to 10, uniform. Hard: |μ| from 1e-3 to 1e2, s
 and t from 1e-12 to 1e12, log-uniform. Every scipy method is given the equation as an
 equality of two log-sums of exponentials, which cannot overflow; "bracket given" and
-brentq also get the bracket that its slopes imply. Of {checked} roots each, "wrong" counts
-those further from the certified enclosure than double precision explains. Batches are of
-4000 roots; brentq is timed on 400, the certificates (128 bits) on 200.
+brentq also get the bracket that its slopes imply. Of {checked} roots each, "wrong"
+counts those further from the certified one than double precision explains. Batches are
+of 4000 roots; brentq is timed on 400, the certificates (128 bits) on 200.
 
 ## Limits
 
-- One loss and one problem size on one machine; scipy, sympy and the rest are used as
-  their documentation suggests, by people who know this package better.
+- One loss, one machine. The other libraries are used as well as the authors of this
+  package know how; there may be faster ways.
 - Words of matrices do more than the others: their trace and Itô terms are averaged over
   the data, centred, and contain weight decay. The others have those of one sample; in
   the comparison with the reference their values are averaged outside the clock.
-- At d = 2 and without the Itô terms, entries in python-flint or symengine are faster.
-  Most of what words save elsewhere is the expansion of the Itô terms, which is needed
-  for a normal form but not for a number.
+- At small widths python-flint and symengine are as fast or faster (ratios below 1).
+- Most of what words save elsewhere is the expansion of the Itô terms, which a normal
+  form needs but a number does not; hence the second table.
+- MatrixSymbol is flat in d too. sympy finds the same four results with it, once the
+  array expression of the Hessian is contracted by hand.
 - Two entries of the matrix of Itô terms are compared with the reference, and all of
   the gradients and the trace.
 - The limit interrupts a library between its calls, so a run may pass it by the length
   of one call.
 - JAX, optimistix and numba are not among the root finders.
+- Whatever else runs on the machine shares its caches and its clock: medians of one
+  method at different widths differ by a third at times. Repeat before trusting less.
 
 ## To repeat it
 
-`make bench` takes about {minutes:.0f} minutes and overwrites this page. Packages that are
-missing are skipped, with a line that says so; python-flint comes with the extra `fast`,
-symengine with the dependency group `bench`.
+`make bench` takes about {minutes:.0f} minutes and overwrites this page. It needs the
+extras `report` (the figure) and `fast` (python-flint, which also gives the
+certificates). symengine comes with the dependency group `bench`; without it, it is
+skipped, with a line that says so.
 
 {machine}
 """

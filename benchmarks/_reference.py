@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 
 Grid = list[list[Fraction]]
@@ -37,9 +38,7 @@ class Point:
         def drawn(rows: int, cols: int) -> Grid:
             return [[_entry(stream) for _ in range(cols)] for _ in range(rows)]
 
-        layers = tuple(
-            drawn(rows, cols) for cols, rows in zip(sizes, sizes[1:], strict=False)
-        )
+        layers = tuple(drawn(rows, cols) for cols, rows in pairwise(sizes))
         data = tuple(
             (drawn(1, sizes[0])[0], drawn(1, sizes[-1])[0]) for _ in range(samples)
         )

@@ -31,6 +31,7 @@ _OPTIONAL = {
     "matplotlib": "figures in the report",
     "math-core": "typeset formulas in the report",
     "scikit-learn": "training on handwritten digits",
+    "python-flint": "certified equilibria",
 }
 _EXIT_CODES = (
     "Exit codes: 0 all as expected; 1 something refuted that should hold, or the "
@@ -133,7 +134,9 @@ def doctor() -> None:
         healthy = healthy and bool(version)
         click.echo(f"{name} {version or 'MISSING: install noetherflow again'}")
     for name, use in _OPTIONAL.items():
-        missing = f"not installed ({use}): pip install -e '.[report]' in the checkout"
+        missing = (
+            f"not installed ({use}): pip install -e '.[report,fast]' in the checkout"
+        )
         click.echo(f"{name} {_installed(name) or missing}")
     complaints = noetherflow._shadowed()
     for text in complaints or ["packages: each is noetherflow's own"]:

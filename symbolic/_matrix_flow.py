@@ -197,19 +197,38 @@ class Factorisation:
         """Return Q = UᵀU − WWᵀ; C_B = ½Tr[QB], so Q holds the charges of all B."""
         return self.U.T @ self.U - self.W @ self.W.T
 
+    @property
+    def r(self) -> MatrixPolynomial:
+        """Return the letter r, for what is to be read; `unfold` says what it is."""
+        return sample("r", "d_y")
+
+    def unfold(self, f: MatrixPolynomial) -> MatrixPolynomial:
+        """Return f with UWx − y for r, sample by sample."""
+        return substitute(f, {self.r: self.residual})
+
     def noise_matrices(
-        self, *, centred: bool = True, shift: MatrixPolynomial | None = None
+        self,
+        *,
+        centred: bool = True,
+        shift: MatrixPolynomial | None = None,
+        unfolded: bool = True,
     ) -> tuple[MatrixPolynomial, MatrixPolynomial]:
-        """Return Γ_U and Γ_W.
+        r"""Return Γ_U and Γ_W.
 
         Args:
             centred: whether MMᵀ and MᵀM, M = E[rxᵀ], are subtracted.
             shift: multiple of the identity added; none where None.
+            unfolded: whether UWx − y stands for r, or the letter r itself.
 
         Returns:
             E[‖x‖²rrᵀ] and E[‖r‖²xxᵀ], centred and shifted.
+
+        >>> from symbolic import latex
+        >>> of_U, _ = factorisation().noise_matrices(centred=False, unfolded=False)
+        >>> print(latex(of_U))
+        \mathbb{E}\left[\|x\|^2\,r r^\top\right]
         """
-        r, x = self.residual, self.x
+        r, x = self.residual if unfolded else self.r, self.x
         M = (r @ x.T).mean()
         of_U, of_W = (norm2(x) * (r @ r.T)).mean(), (norm2(r) * (x @ x.T)).mean()
         if centred:

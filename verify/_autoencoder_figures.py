@@ -34,7 +34,7 @@ def flow_figures(run: AutoencoderRun) -> tuple[Figure, ...]:
             series.append(_line("", arm.time, predicted, kind="dashed", group=group))
     return (
         Figure(
-            "The trace of UᵀU − WWᵀ and its prediction",
+            r"The trace of $U^\top U - WW^\top$ and its prediction",
             _TIME,
             "‖U‖² − ‖W‖²",
             tuple(series),
@@ -95,10 +95,11 @@ def _imbalance(run: AutoencoderRun) -> Figure:
         tuple(series),
         yscale="log",
         caption=(
-            "a = WΓ_WWᵀ and b = UᵀΓ_UU, each averaged over a stretch of training. Full "
+            r"a = $W\Gamma_WW^\top$ and b = $U^\top\Gamma_UU$, each averaged over a "
+            r"stretch of training. Full "
             "lines: second moments, whose means balance exactly when SGD with one "
             "sample a step is stationary. Dashed: centred Γ; at a finite learning rate "
-            "the means E[rxᵀ] fluctuate about 0, and that remains."
+            r"the means $E[rx^\top]$ fluctuate about 0, and that remains."
         ),
     )
 
@@ -140,7 +141,8 @@ def _lam(run: AutoencoderRun) -> Figure:
         caption=(
             "The rescaling that would balance the traces. Without label noise the last "
             f"{run.settings.stages} stages halve the learning rate each: what is left "
-            "of Uᵀr is fluctuation and lag. It shrinks with the rate, and λ* grows."
+            r"of $U^\top r$ is fluctuation and lag. It shrinks with the rate, and λ* "
+            r"grows."
         ),
     )
 
@@ -175,7 +177,7 @@ def _descents(run: AutoencoderRun) -> Figure:
         caption=(
             "Least squares in W and in U in turn. For y = x, λ* grows by "
             f"{run.clean_descent.slope:.4f} a sweep at last; half the logarithm of the "
-            "ratio of the d-th to the next eigenvalue of E[xxᵀ] is "
+            r"ratio of the d-th to the next eigenvalue of $E[xx^\top]$ is "
             f"{run.clean_descent.predicted_slope:.4f}."
         ),
     )

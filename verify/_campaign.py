@@ -28,6 +28,7 @@ _PACKAGES = (
     "scipy",
     "torch",
     "hypothesis",
+    "python-flint",
     "scikit-learn",
     "matplotlib",
 )

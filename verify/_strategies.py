@@ -145,12 +145,13 @@ def factorisations(draw: st.DrawFn, max_size: int = 3) -> Instance:
     for i in range(d):
         for j in range(i + 1):
             B[i][j] = B[j][i] = draw(st.integers(-2, 2))
+    B[0][0] += not any(map(any, B))  # B = 0 would say nothing
     entries = st.builds(Fraction, st.integers(-4, 4), st.sampled_from((1, 2)))
     row = st.tuples(*[entries] * (d_x + d_y))
     return Instance(
         _factorisation(d, d_x, d_y, tuple(map(tuple, B))),
-        tuple(draw(st.lists(row, min_size=2, max_size=4))),
-        draw(st.tuples(*[entries] * (d * (d_x + d_y)))),
+        tuple(draw(st.lists(row, min_size=2, max_size=4, unique=True))),
+        draw(st.tuples(*[entries.filter(bool)] * (d * (d_x + d_y)))),
         draw(st.sampled_from(_ETAS)),
         draw(st.sampled_from(_DECAYS)),
         draw(st.integers(1, 4)),

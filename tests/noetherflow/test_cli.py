@@ -222,7 +222,7 @@ def test_doctor_says_how_to_get_an_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert result.exit_code == 0
     assert "math-core not installed" in result.output
-    assert "pip install -e '.[report]'" in result.output
+    assert "pip install -e '.[report,fast]'" in result.output
 
 
 def test_doctor_fails_without_a_dependency(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,12 @@ from verify._routes._factorisation_words import (
 
 
 _PRINTED = (
-    r"\Gamma_W = E[\|r\|^2xx^\top] + 2\gamma I,\;"
-    r"\Gamma_U = E[\|x\|^2rr^\top] + 2\gamma I"
+    r"\Gamma_W = E[\|r\|^2xx^\top] + 2\gamma I",
+    r"\Gamma_U = E[\|x\|^2rr^\top] + 2\gamma I",
 )
 _RIGHT = (
-    r"\Gamma_W = E[\|r\|^2xx^\top] - M^\top M + \tfrac{\gamma S}{\eta}I,\;"
-    r"\Gamma_U = E[\|x\|^2rr^\top] - MM^\top + \tfrac{\gamma S}{\eta}I"
+    r"\Gamma_W = E[\|r\|^2xx^\top] - M^\top M + \tfrac{\gamma S}{\eta}I",
+    r"\Gamma_U = E[\|x\|^2rr^\top] - MM^\top + \tfrac{\gamma S}{\eta}I",
 )
 _BALANCE = r"W\Gamma_WW^\top = U^\top\Gamma_UU"
 _SETTING = (
@@ -78,15 +78,16 @@ CLAIMS = (
     Claim(
         id="p1.thm2",
         title="the balance of UWx (as printed)",
-        statement=rf"{_SETTING} stands still if the two sides are equal, with "
-        rf"${_PRINTED}$.",
-        formula=rf"{_BALANCE},\quad {_PRINTED}",
+        statement=rf"{_SETTING} stands still if the two sides of the formula are "
+        rf"equal.",
+        formula=rf"{_BALANCE},\quad {_PRINTED[0]},\quad {_PRINTED[1]}",
         source=f"{P1}, Theorem 2",
         form="published",
         expected=Verdict.REFUTED,
         discrepancy="a charge that moves at the balance",
         subject=PUBLISHED,
-        twin_statement=rf"The same with ${_RIGHT}$, $M = E[rx^\top]$.",
+        twin_statement=rf"The same with ${_RIGHT[0]}$ and ${_RIGHT[1]}$, "
+        r"$M = E[rx^\top]$.",
         twin_subject=CORRECTED,
         routes=(balance_exact, balance_words, _ensembles),
         assumptions=(PER_SAMPLE, _SMALL_STEPS),
@@ -99,16 +100,16 @@ CLAIMS = (
         id="p1.thm2.corrected",
         title="the balance of UWx",
         statement=rf"{_SETTING} moves at $\frac{{2\eta}}{{S}}\mathrm{{Tr}}[(W\Gamma_W"
-        rf"W^\top - U^\top\Gamma_UU)B]$ with ${_RIGHT}$, $M = E[rx^\top]$; all stand "
-        r"still iff the two sides are equal. At every size.",
-        formula=rf"{_BALANCE},\quad {_RIGHT}",
+        r"W^\top - U^\top\Gamma_UU)B]$ with the formula's $\Gamma$, $M = E[rx^\top]$; "
+        r"all of them stand still iff the two sides are equal. At every size.",
+        formula=rf"{_BALANCE},\quad {_RIGHT[0]},\quad {_RIGHT[1]}",
         source=f"{P1}, Theorem 2, corrected (D16)",
         form="corrected",
         amends="p1.thm2",
         expected=Verdict.PROVED,
         discrepancy="a charge that moves at the balance",
         subject=CORRECTED,
-        twin_statement=rf"The same with ${_PRINTED}$.",
+        twin_statement=rf"The same with ${_PRINTED[0]}$ and ${_PRINTED[1]}$.",
         twin_subject=PUBLISHED,
         routes=(balance_words, balance_exact, balance_identity, _ensembles, _digits),
         assumptions=(PER_SAMPLE, _SMALL_STEPS),

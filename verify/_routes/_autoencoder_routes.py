@@ -83,8 +83,10 @@ def autoencoder_law(subject: Any, context: Context) -> Evidence:
     resolution = max(law.exact.resolution for law in run.laws)
     what = (
         f"{_network(run)}, SGD with and without label noise, with weight decay, and "
-        f"full-batch GD: {checks} entries of UᵀU − WWᵀ (all symmetric B at once), "
-        f"largest residual {worst:.2g} of its rounding bound; Uᵀg_U = g_WWᵀ to "
+        rf"full-batch GD: {checks} entries of $U^\top U - WW^\top$ (all symmetric B "
+        rf"at once), "
+        rf"largest residual {worst:.2g} of its rounding bound; $U^\top g_U = "
+        rf"g_WW^\top$ to "
         f"{identity:.2g} of its own."
     )
     if worst <= 1.0 and identity <= 1.0:
@@ -149,8 +151,10 @@ def autoencoder_flow(subject: Any, context: Context) -> Evidence:
     return Evidence(
         ROUTE,
         Verdict.SUPPORTED,
-        f"{_network(run)}, one sample a step: the factor of (4η/S)(WΓ⁰_WWᵀ − UᵀΓ⁰_UU) "
-        f"lies in {ends} over {count} measurements of Tr[BΔ(UᵀU − WWᵀ)]; −1, 0, 1/2 "
+        rf"{_network(run)}, one sample a step: the factor of "
+        rf"$\frac{{4\eta}}{{S}}(W\Gamma^0_WW^\top - U^\top\Gamma^0_UU)$ "
+        rf"lies in {ends} over {count} measurements of $\mathrm{{Tr}}[B\Delta(U^\top "
+        rf"U - WW^\top)]$; −1, 0, 1/2 "
         "and 2 are refuted.",
         instances=count,
         alpha=alpha,
@@ -229,9 +233,9 @@ def _without_noise(run: AutoencoderRun) -> str:
         f"{', '.join(lam[:4])} over the quarters at rate η and {', '.join(lam[4:])} at "
         f"each halving of it, with {run.clean_phases[-1].share:.1%} of the noise on U "
         f"at last; towards a minimum λ* gains {clean.slope:.4f} a sweep (predicted "
-        f"{clean.predicted_slope:.4f}), and there Uᵀr = 0 to rounding "
+        rf"{clean.predicted_slope:.4f}), and there $U^\top r = 0$ to rounding "
         f"({clean.largest:.1e}), λ* = {there}. With label noise λ* settles at "
-        f"{noisy.lam_there:.2f}, max |Uᵀr| at {noisy.largest:.2g}."
+        rf"{noisy.lam_there:.2f}, $\max|U^\top r|$ at {noisy.largest:.2g}."
     )
 
 

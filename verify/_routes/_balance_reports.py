@@ -69,7 +69,8 @@ def imbalance_figure(setting: Setting, sgd: Sides, gd: Sides) -> Figure:
         "time (learning rate × steps)",
         "relative imbalance δ",
         tuple(series),
-        caption="δ = ‖a − b‖/(‖a‖ + ‖b‖) of the two sides a = WΓ_WWᵀ and b = UᵀΓ_UU. "
+        caption=r"δ = ‖a − b‖/(‖a‖ + ‖b‖) of the two sides a = $W\Gamma_WW^\top$ and "
+        r"b = $U^\top\Gamma_UU$. "
         "Mean and 10–90 % band over replicas with common starts; each point "
         f"averages both matrices over one of {WINDOWS} windows of time.",
     )

@@ -12,7 +12,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from numeric import LinearNet, NoiseMatrices
-from symbolic import Verdict
+from symbolic import Verdict, Witness
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
@@ -128,15 +128,10 @@ def existence_numeric(subject: str, context: Context) -> Evidence:
         )
     count, worst, coarsest = 0, 0.0, 0.0
     for ratio, tolerance in _built(context):
+        if not ratio <= 1.0:
+            return _too_far(count, ratio, context)
         count += 1
         worst, coarsest = max(worst, ratio), max(coarsest, tolerance)
-    if not worst <= 1.0:
-        return Evidence(
-            route,
-            Verdict.INCONCLUSIVE,
-            f"A residual is {worst:.2g} times its rounding bound.",
-            instances=count,
-        )
     return Evidence(
         route,
         Verdict.SUPPORTED,
@@ -145,6 +140,23 @@ def existence_numeric(subject: str, context: Context) -> Evidence:
         instances=count,
         tolerance=coarsest,
         detectable=coarsest,
+    )
+
+
+def _too_far(number: int, ratio: float, context: Context) -> Evidence:
+    """Return REFUTED, naming the stream from which the data were drawn."""
+    stream = {
+        "data set": str(number),
+        "Philox key": str(context.key("existence", number)),
+    }
+    return Evidence(
+        "singular value decomposition",
+        Verdict.REFUTED,
+        "UW and V, or the two sides, differ by more than rounding.",
+        instances=number + 1,
+        counterexample=Witness(
+            stream, f"residual {ratio:.2g}", "at most 1 of its bound", exact=False
+        ),
     )
 
 

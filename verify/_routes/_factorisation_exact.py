@@ -195,6 +195,9 @@ def _balanced(subject: Gamma, instance: Instance) -> Instance | None:
         The instance, or None where noise or parameters vanish or the two points meet.
     """
     parts = parts_of(instance)
+    given = subject.shift_at(instance.gamma, instance.batch_size, instance.eta)
+    if not any(map(any, parts.imbalance(centred=subject.centred, shift=given))):
+        return instance
     u, w = tuple(row[0] for row in parts.U), parts.W[0]
     alike = _alike(instance, u, w, Fraction(1))
     of_U, of_W = parts_of(alike).noise(centred=subject.centred)

@@ -44,16 +44,20 @@ def rows_and_columns(subject: Fraction, context: Context) -> Evidence:
     if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
         return refusal
     net = factorisation()
-    (g_U, g_W), B = net.gradients.values(), net.B
+    g_U, g_W, B = _gradients()[0], _gradients()[1], net.B
     charge = subject * ((net.U @ B @ net.U.T).tr() - (net.W.T @ B @ net.W).tr())
     flow = matrix_flow(charge, net.gradients)
     m_U, m_W = g_U.mean(), g_W.mean()
     of_rows = (g_U @ B @ g_U.T).tr().mean() - (m_U @ B @ m_U.T).tr()
     of_columns = (g_W.T @ B @ g_W).tr().mean() - (m_W.T @ B @ m_W).tr()
 
+    claimed = scalar("sigma2") * (of_rows - of_columns)
+
     def rows() -> Iterator[Row]:
-        claimed = scalar("sigma2") * (of_rows - of_columns)
-        yield "noise", flow.noise, claimed
+        of_U, of_W = net.gradients.values()
+        yield "gradient in U", of_U, net.unfold(g_U)
+        yield "gradient in W", of_W, net.unfold(g_W)
+        yield "noise", flow.noise, net.unfold(claimed)
         yield "loss", flow.loss, zero(1, 1)
         yield "diffusion", flow.diffusion, zero(1, 1)
 
@@ -62,7 +66,15 @@ def rows_and_columns(subject: Fraction, context: Context) -> Evidence:
         r"$\dot C_B$ against $\sigma^2(\sum_i\mathrm{Tr}[\Sigma_{\tilde u_i}B] - "
         r"\sum_j\mathrm{Tr}[\Sigma_{\tilde w_j}B])$",
         "$d$, $d_x$, $d_y$, the data and the symmetric $B$",
+        ("$r = UWx - y$.",),
+        shown={"gradient in U": g_U, "gradient in W": g_W, "noise": claimed},
     )
+
+
+def _gradients() -> tuple[MatrixPolynomial, MatrixPolynomial]:
+    """Return ∂ℓ/∂U = 2r(Wx)ᵀ and ∂ℓ/∂W = 2Uᵀrxᵀ in the letter r."""
+    net = factorisation()
+    return 2 * net.r @ (net.W @ net.x).T, 2 * net.U.T @ net.r @ net.x.T
 
 
 # Theorem 2.
@@ -127,12 +139,13 @@ def balance_words(subject: Gamma, context: Context) -> Evidence:
     if subject != CORRECTED:
         return _balanced_but_moving(imbalance, rate)
     four = 4 * scalar("eta") * scalar("S", -1)
+    folded = net.noise_matrices(shift=subject.shift, unfolded=False)
 
     def rows() -> Iterator[Row]:
         g_U, g_W = net.gradients.values()
         yield "Noether identity, all B", net.U.T @ g_U, g_W @ net.W.T
         yield "diffusion", diffusion, zero("d", "d")
-        yield "rate", rate, four * imbalance
+        yield "rate", rate, net.unfold(four * net.imbalance(folded))
 
     return words_evidence(
         rows(),
@@ -144,7 +157,12 @@ def balance_words(subject: Gamma, context: Context) -> Evidence:
             r"for every symmetric $B$ iff $U^\top U - WW^\top$ stands still.",
             r"Rate and balance agree as polynomials, so one vanishes iff the other "
             r"does: the balance is necessary and sufficient.",
+            "$r = UWx - y$.",
         ),
+        shown={
+            "Noether identity, all B": net.U.T @ _gradients()[0],
+            "rate": four * net.imbalance(folded),
+        },
     )
 
 

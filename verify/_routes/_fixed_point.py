@@ -252,6 +252,8 @@ def _certified(
 ) -> Evidence:
     route, count, trivial = "Arb and interval arithmetic", 0, 0
     widest = Fraction(0)
+    if (refusal := without_arb(route)) is not None:
+        return refusal
     for instance in _with_fixed_point(context, decay=decay):
         mu, t, s = orbit_terms(instance)
         found = certificate(mu, s, t, instance)
@@ -300,14 +302,20 @@ def _certified(
     )
 
 
+def without_arb(route: str) -> Evidence | None:
+    """Return why nothing can be certified here, or None where Arb is installed."""
+    try:
+        certify_equilibrium([1], [1], [1], sigma2=1, gamma=1, bits=1)
+    except ImportError as error:
+        return Evidence(route, Verdict.NOT_APPLICABLE, str(error))
+    return None
+
+
 def _with_fixed_point(context: Context, *, decay: bool) -> Iterator[Instance]:
     """Yield drawn instances with rational orbits, and the hand-made one."""
     if context.subject is None:
-        yield (
-            scale_invariant_pair().with_(gamma=Fraction(1))
-            if decay
-            else (_rescaling_four())
-        )
+        pair = scale_invariant_pair().with_(gamma=Fraction(1))
+        yield pair if decay else _rescaling_four()
     strategy = instances(subject=context.subject, min_samples=2)
     for instance in context.draw(strategy, context.profile.exact, "certified"):
         if instance.projectors() is not None:

@@ -19,7 +19,7 @@ from verify._context import Context
 from verify._evidence import Evidence
 from verify._instances import Instance
 from verify._routes._common import by_hand
-from verify._routes._fixed_point import Exponentials, certificate, enclosed
+from verify._routes._fixed_point import Exponentials, certificate, enclosed, without_arb
 from verify._routes._orbit import gradients_at, orbit_terms
 from verify._routes._theorem1 import coefficients, generic_equilibrium, named, strict
 from verify._strategies import instances
@@ -129,6 +129,8 @@ def implicit_numeric(subject: int, context: Context) -> Evidence:
         The evidence.
     """
     route, count, trivial = "certified differences", 0, 0
+    if (refusal := without_arb(route)) is not None:
+        return refusal
     strategy = instances(subject=context.subject, min_samples=2)
     drawn = context.draw(strategy, context.profile.exact // 2, route)
     if context.subject is None:

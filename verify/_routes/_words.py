@@ -67,6 +67,7 @@ def words_evidence(
     sizes: str,
     steps: tuple[str, ...] = (),
     example: Example | None = None,
+    shown: dict[str, MatrixPolynomial] | None = None,
 ) -> Evidence:
     """Compare normal forms: all equal proves the statement at every size.
 
@@ -77,6 +78,7 @@ def words_evidence(
         steps: the argument.
         example: where a failure is shown, if the letters are not free of each other;
             drawn matrices where None.
+        shown: name → what to print for an identity, where shorter than its left side.
 
     Returns:
         PROVED, REFUTED with exact matrices as counterexample, or INCONCLUSIVE.
@@ -97,7 +99,8 @@ def words_evidence(
             instances=len(checked),
             counterexample=witness,
         )
-    lines = tuple(f"{name}: ${latex(left)}$." for name, left, _ in checked)
+    printed = {name: left for name, left, _ in checked} | (shown or {})
+    lines = tuple(f"{name}: ${latex(f)}$" for name, f in printed.items())
     return Evidence(
         ROUTE,
         Verdict.PROVED,
@@ -117,19 +120,19 @@ def _shown(
     return Witness(example.shown, texts[0], texts[1], exact=True)
 
 
-# ℓ = (uw − y)² at (1, 2) with y = 1, 3: r = ±1 and g = ±(4, 2).
+# ℓ = (uw − y)² at (1, 2) with y = 0, 2: r = 2, 0 and g = (8, 4), (0, 0), not centred.
 _RESCALING = Example(
     {
         "theta": sp.Matrix([1, 2]),
         "A": sp.diag(1, -1),
         "G_theta": sp.Matrix([4, 2]),
     },
-    ({"g": sp.Matrix([4, 2])}, {"g": sp.Matrix([-4, -2])}),
+    ({"g": sp.Matrix([8, 4])}, {"g": sp.Matrix([0, 0])}),
     {
         "loss": "(u*w - y)**2",
         "u": "1",
         "w": "2",
-        "data": "y=1; y=3",
+        "data": "y=0; y=2",
         "A": "diag(1, -1)",
         "sigma2": "1",
         "gamma": "1",
@@ -137,15 +140,15 @@ _RESCALING = Example(
     },
     {"sigma2": sp.S.One, "gamma": sp.S.One, "eta": sp.S.One},
 )
-# ℓ = (w/u − y)² at (1, 0) with y = ±1: g = ∓(0, 2).
+# ℓ = (w/u − y)² at (1, 0) with y = 3, 1: g = −(0, 6), −(0, 2), not centred.
 _SCALE = Example(
     {"theta": sp.Matrix([1, 0])},
-    ({"g": sp.Matrix([0, 2])}, {"g": sp.Matrix([0, -2])}),
+    ({"g": sp.Matrix([0, -6])}, {"g": sp.Matrix([0, -2])}),
     {
         "loss": "(w/u - y)**2",
         "u": "1",
         "w": "0",
-        "data": "y=1; y=-1",
+        "data": "y=3; y=1",
         "sigma2": "1",
         "gamma": "1",
     },
@@ -318,7 +321,7 @@ def slope_words(subject: str, context: Context) -> Evidence:
     )
 
 
-# ℓ = (uw − y)² at (1, 2) with y = 1, 3, as `_RESCALING`: Σ = [[16, 8], [8, 4]].
+# ℓ = (uw − y)² at (1, 2) with y = 0, 2, as `_RESCALING`: Σ = [[16, 8], [8, 4]].
 _RESCALING_NOISE = Example(
     _RESCALING.values | {"Sigma": sp.Matrix([[16, 8], [8, 4]])},
     (),
