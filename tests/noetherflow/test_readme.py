@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import verify
 
 
@@ -18,8 +20,10 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
-def test_example_prints_what_is_shown() -> None:
-    (code,), (shown,) = _blocks("python"), _blocks("text")
+@pytest.mark.parametrize(
+    ("code", "shown"), list(zip(_blocks("python"), _blocks("text"), strict=True))
+)
+def test_example_prints_what_is_shown(code: str, shown: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=ROOT,
