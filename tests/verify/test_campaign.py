@@ -219,7 +219,7 @@ def test_a_declaration_without_a_loss_is_refused() -> None:
     whole = product_declaration()
     bare = Declaration("bare", whole.space, whole.symmetry)
 
-    with pytest.raises(DeclarationError, match=r"and a loss; 'bare' has .* no loss"):
+    with pytest.raises(DeclarationError, match="and a loss; 'bare' has no loss"):
         verify(bare, profile="quick")
 
 
@@ -236,7 +236,7 @@ def test_free_constants_are_refused() -> None:
     free = [d for d in symbolic_catalogue() if d.symmetry.constants]
     assert free
     for declaration in free:
-        with pytest.raises(DeclarationError, match="and the constants"):
+        with pytest.raises(DeclarationError, match="with the free constants B_0_0"):
             verify(declaration, profile="quick")
 
 

@@ -58,8 +58,7 @@ def pool() -> tuple[Instance, ...]:
     return context().draw(factorisations(), 25, "pool")
 
 
-def by_index(count: int) -> Any:
-    return pytest.mark.parametrize("index", range(count))
+by_index = pytest.mark.parametrize("index", range(25))
 
 
 # The verdict on a statement and on its twin.
@@ -67,7 +66,7 @@ def by_index(count: int) -> Any:
 VERDICTS: tuple[tuple[Route, Any, Verdict, Any, Verdict], ...] = (
     (flow_words, Factors(), P, Factors(noise=Fraction(2)), R),
     (_words.discrete_words, HALF, P, ONE, R),
-    (_words.norm_words, _words.Factors(Fraction(-4), Fraction(2)), P, Factors(-ONE), R),
+    (_words.norm_words, Factors(Fraction(-4), Fraction(2)), P, Factors(-ONE), R),
     (_words.potential_words, HALF, P, ONE, R),
     (_words.slope_words, "non-negative", P, "any", R),
     (of_words.rows_and_columns, HALF, P, ONE, R),
@@ -192,8 +191,7 @@ def test_by_hand_the_charge_moves_twice_as_fast_as_printed() -> None:
 def test_by_hand_the_printed_balance_moves(route: Route) -> None:
     """x = 1, U = (2, 0), W = 1, r = ±(1, 3), γ = 1, η = ¼, S = 1."""
     gamma, eta, size = ONE, Fraction(1, 4), 1
-    rs = [(2 - y, 0 - z) for y, z in ((1, -3), (3, 3))]
-    rs = [tuple(map(Fraction, r)) for r in rs]  # type: ignore[misc]
+    rs = [(Fraction(2 - y), Fraction(0 - z)) for y, z in ((1, -3), (3, 3))]
     printed = (
         sum(a * a + b * b for a, b in rs) / 2 + 2 * gamma,
         4 * (sum(a * a for a, _ in rs) / 2 + 2 * gamma),
@@ -204,7 +202,7 @@ def test_by_hand_the_printed_balance_moves(route: Route) -> None:
     rate = 2 * sigma2 * (noise_U - noise_W) - 4 * gamma * (4 - 1)
     witness = seen(route, PUBLISHED)
 
-    assert [tuple(map(int, r)) for r in rs] == [(1, 3), (-1, -3)]
+    assert rs == [(1, 3), (-1, -3)]
     assert printed == (12, 12)
     assert rate == -6
     expected = {"rate -6 of UᵀU − WWᵀ", str(rate / 2)}  # Q, and C_B = ½Q for B = 1
@@ -264,7 +262,7 @@ def net_of(
     return net, data[:, :d_x], data[:, d_x:]
 
 
-@by_index(25)
+@by_index
 def test_parts_agree_with_numpy(index: int) -> None:
     instance = pool()[index]
     net, x, y = net_of(instance)
@@ -285,7 +283,7 @@ def test_parts_agree_with_numpy(index: int) -> None:
         near(floats(gap), sides[0] - sides[1])
 
 
-@by_index(25)
+@by_index
 def test_gradients_and_generator_are_those_of_the_matrices(index: int) -> None:
     """∂ℓ/∂U = 2r(Wx)ᵀ, ∂ℓ/∂W = 2Uᵀrxᵀ, and Aθ = (UB, −BW), in rationals."""
     instance = pool()[index]
@@ -303,7 +301,7 @@ def test_gradients_and_generator_are_those_of_the_matrices(index: int) -> None:
     assert sp.Matrix(B).is_symmetric()
 
 
-@by_index(25)
+@by_index
 def test_the_drift_without_ito_is_the_flow(index: int) -> None:
     instance = pool()[index]
     noise = trace_product(instance.A, covariance(instance.gradients()))
