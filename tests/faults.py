@@ -23,9 +23,8 @@ def alter(patch: pytest.MonkeyPatch, function: Any, old: str, new: str) -> None:
     Raises:
         ValueError: where `old` does not occur exactly once.
     """
-    plain = inspect.unwrap(
-        function.fget if isinstance(function, property) else function
-    )
+    found: Any = getattr(function, "fget", function)
+    plain = inspect.unwrap(found)
     source = textwrap.dedent(inspect.getsource(plain))
     if source.count(old) != 1:
         raise ValueError(

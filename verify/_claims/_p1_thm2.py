@@ -10,6 +10,7 @@ from verify._routes._autoencoder_routes import autoencoder_balance
 from verify._routes._balance_ensembles import balance_reached, no_balance
 from verify._routes._existence import existence_exact, existence_numeric
 from verify._routes._factorisation_exact import balance_exact, balance_identity
+from verify._routes._factorisation_numeric import balance_compiled
 from verify._routes._factorisation_words import (
     CORRECTED,
     PUBLISHED,
@@ -111,7 +112,14 @@ CLAIMS = (
         subject=CORRECTED,
         twin_statement=rf"The same with ${_PRINTED[0]}$ and ${_PRINTED[1]}$.",
         twin_subject=PUBLISHED,
-        routes=(balance_words, balance_exact, balance_identity, _ensembles, _digits),
+        routes=(
+            balance_words,
+            balance_exact,
+            balance_identity,
+            balance_compiled,
+            _ensembles,
+            _digits,
+        ),
         assumptions=(PER_SAMPLE, _SMALL_STEPS),
     ),
     Claim(

@@ -56,13 +56,15 @@ class Parts:
         of_W = _mean_outer(self.x, self.x, [dot(r, r) for r in self.r])
         if not centred:
             return of_U, of_W
-        return _minus(of_U, product(M, _T(M))), _minus(of_W, product(_T(M), M))
+        return difference(of_U, product(M, transpose(M))), difference(
+            of_W, product(transpose(M), M)
+        )
 
     def imbalance(self, *, centred: bool, shift: Fraction) -> Matrix:
         """Return WΓ_WWᵀ − UᵀΓ_UU with Γ shifted by a multiple of the identity."""
         of_U, of_W = (_shifted(m, shift) for m in self.noise(centred=centred))
-        left = product(product(self.W, of_W), _T(self.W))
-        return _minus(left, product(product(_T(self.U), of_U), self.U))
+        left = product(product(self.W, of_W), transpose(self.W))
+        return difference(left, product(product(transpose(self.U), of_U), self.U))
 
 
 def parts_of(instance: Instance) -> Parts:
@@ -261,7 +263,7 @@ def hessian_exact(subject: Fraction, context: Context) -> Evidence:
         d, d_x, d_y = parts.sizes
         ones = [Fraction(1)] * len(parts.x)
         Sigma = _mean_outer(parts.x, parts.x, ones)
-        along = product(product(parts.W, Sigma), _T(parts.W))
+        along = product(product(parts.W, Sigma), transpose(parts.W))
         size = sum((dot(row, row) for row in parts.U), Fraction(0))
         right = subject * (d_y * _trace(along) + size * _trace(Sigma))
         right += 2 * instance.gamma * d * (d_x + d_y)
@@ -308,11 +310,13 @@ def _mean_outer(
     )
 
 
-def _T(M: Matrix) -> Matrix:  # noqa: N802 - transposition
+def transpose(M: Matrix) -> Matrix:
+    """Return Mᵀ."""
     return tuple(zip(*M, strict=True))
 
 
-def _minus(A: Matrix, B: Matrix) -> Matrix:
+def difference(A: Matrix, B: Matrix) -> Matrix:
+    """Return A − B."""
     return tuple(
         tuple(a - b for a, b in zip(p, q, strict=True))
         for p, q in zip(A, B, strict=True)
