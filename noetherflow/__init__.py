@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Witness,
         catalogue,
         derive,
+        load,
         relu,
     )
     from verify import Campaign, verify
@@ -58,6 +59,7 @@ __all__ = [
     "compile",
     "compile_loss",
     "derive",
+    "load",
     "noise_equilibrium",
     "relu",
     "simulate",

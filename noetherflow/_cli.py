@@ -16,6 +16,7 @@ import noetherflow
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from symbolic import Declaration
     from verify import Campaign
 
     Progress = Callable[[str, int, int], None]
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _PROFILES = ("quick", "standard", "deep")  # verify.PROFILES is slow to import
 _FAILED, _INTERRUPTED = 4, 130
 _REQUIRED = (
-    *("sympy", "numpy", "scipy", "torch", "hypothesis"),
+    *("sympy", "lark", "pydantic"),
+    *("numpy", "scipy", "torch", "hypothesis"),
     *("click", "rich", "jinja2"),
 )
 _OPTIONAL = {
@@ -71,7 +73,7 @@ def main() -> None:
 
 
 @main.command(epilog=_EXIT_CODES)
-@click.argument("claims", metavar="[CLAIM]...", nargs=-1)
+@click.argument("claims", metavar="[CLAIM... | FILE.toml]", nargs=-1)
 @click.option(
     "--profile",
     type=click.Choice(_PROFILES),
@@ -101,14 +103,43 @@ def verify(
     as_json: bool,
     debug: bool,
 ) -> None:
-    """Check claims, all of them by default, and write report.html and report.json."""
-    _refuse_files(claims)
+    """Check claims, all of them by default, and write report.html and report.json.
+
+    With FILE.toml, every theorem is checked on the symmetry that it declares.
+    """
     folder = Path("reports", "out", str(seed)) if out is None else out
     with _failures(debug):
-        campaign = _campaign(claims, seed, profile, folder)
+        what = _declared(claims) or claims
+        campaign = _campaign(what, seed, profile, folder)
         page, document = _write(campaign, folder)
         _print(campaign, page, document if as_json else None)
     sys.exit(campaign.exit_code)
+
+
+@main.command()
+@click.argument("file", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--latex", "as_latex", is_flag=True, help="Print the steps as LaTeX.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def derive(file: str, as_json: bool, as_latex: bool, debug: bool) -> None:
+    """Derive the law of the symmetry that FILE declares (TOML)."""
+    if as_json and as_latex:
+        raise click.UsageError("expected one of --json and --latex, got both")
+    with _failures(debug):
+        declaration = _load(file)
+        from noetherflow._derivation_text import derivation_text, invariance_text
+        from symbolic import Verdict, derive as derive_law
+
+        law = derive_law(declaration)
+        if as_json:
+            import json
+
+            click.echo(json.dumps(law.to_dict(), indent=2, ensure_ascii=False))
+        else:
+            click.echo(law.to_latex() if as_latex else derivation_text(law))
+        if law.invariance.verdict is Verdict.REFUTED:
+            text = invariance_text(law.invariance)
+            click.echo(f"warning: the loss lacks the symmetry: {text}", err=True)
 
 
 @main.command("list")
@@ -154,19 +185,46 @@ def _installed(name: str) -> str:
         return ""
 
 
-def _refuse_files(claims: tuple[str, ...]) -> None:
-    """Refuse declaration files.
+def _declared(claims: tuple[str, ...]) -> Declaration | None:
+    """Return the declaration of a file, or None where only ids are given.
+
+    Args:
+        claims: what stands on the command line.
+
+    Returns:
+        The declaration.
 
     Raises:
-        UsageError: a claim names one.
+        UsageError: for a file beside other arguments.
     """
-    for claim in claims:
-        if claim.lower().endswith(".toml"):
-            raise click.UsageError(
-                f"expected ids of claims (see `noetherflow list`), got {claim!r}; "
-                "declaration files are not supported yet in this version, declare the "
-                "symmetry in Python and use noetherflow.verify(declaration)"
-            )
+    files = [claim for claim in claims if claim.lower().endswith(".toml")]
+    if not files:
+        return None
+    if len(claims) > 1:
+        raise click.UsageError(
+            f"expected ids of claims, or one declaration file, got {' '.join(claims)}"
+        )
+    return _load(files[0])
+
+
+def _load(path: str) -> Declaration:
+    """Return the declaration of a file.
+
+    Raises:
+        _Refusal: naming every mistake in it.
+    """
+    noetherflow._check_packages()
+    from symbolic import DeclarationError, load
+
+    try:
+        return load(path)
+    except DeclarationError as error:
+        raise _Refusal(str(error)) from None
+    except OSError as error:
+        raise _Refusal(
+            f"expected a declaration file, got {path!r} "
+            f"({error.strerror or type(error).__name__})"
+        ) from None
 
 
 @contextmanager
@@ -235,12 +293,12 @@ def _refuse_folder(folder: Path, why: str) -> NoReturn:
 
 
 def _campaign(
-    claims: tuple[str, ...], seed: int, profile: str, folder: Path
+    what: tuple[str, ...] | Declaration, seed: int, profile: str, folder: Path
 ) -> Campaign:
     """Run the claims with progress on stderr.
 
     Args:
-        claims: ids; none for all.
+        what: ids, none for all; or a declaration.
         seed: the seed.
         profile: the name of the profile.
         folder: where the report will go, tried first.
@@ -250,17 +308,22 @@ def _campaign(
 
     Raises:
         UsageError: a claim is unknown.
+        _Refusal: the theorems do not apply to the declaration.
     """
     noetherflow._check_packages()
+    from symbolic import DeclarationError
     from verify import UnknownClaimError, claim_ids, verify as run
 
-    if set(claims) <= set(claim_ids()):  # a claim mistyped leaves no folder behind
+    # A claim mistyped leaves no folder behind.
+    if not isinstance(what, tuple) or set(what) <= set(claim_ids()):
         _probe(folder)
     try:
         with _progress() as progress:
-            return run(claims or None, seed=seed, profile=profile, progress=progress)
+            return run(what or None, seed=seed, profile=profile, progress=progress)
     except UnknownClaimError as error:
         raise click.UsageError(str(error)) from error
+    except DeclarationError as error:
+        raise _Refusal(str(error)) from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from symbolic._declaration import Declaration
 from symbolic._derivation import Derivation, Step, derive
 from symbolic._equality import compare, random_point
 from symbolic._errors import DeclarationError, NoCharge
+from symbolic._file import load
 from symbolic._functions import on_branches, relu, step
 from symbolic._intervals import NotEnclosed, enclose
 from symbolic._ito import ItoProcess, sgd_process
@@ -93,6 +94,7 @@ __all__ = [
     "laplacian",
     "latex",
     "linear_chain",
+    "load",
     "low_rank",
     "matrix",
     "matrix_factorisation",

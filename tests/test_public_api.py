@@ -14,7 +14,7 @@ PUBLIC = {
         NotEnclosed ParameterSpace QuadraticCharge Step Symmetry Verdict Witness
         any_symmetric catalogue compare compare_polynomials derive differential
         dot enclose evaluate factorisation gaussian_mean gradient hessian_trace
-        identity laplacian latex linear_chain low_rank matrix
+        identity laplacian latex linear_chain load low_rank matrix
         matrix_factorisation matrix_flow matrix_step monotone norm2 on_branches
         quadratic_charge random_instance random_point relu relu_neuron rescaling
         rewrite sample scalar scaling second_moment sgd_process step substitute
@@ -31,10 +31,10 @@ PUBLIC = {
         claim_titles combine declarations disagree instances symmetric_matrices verify
     """,
     "noetherflow": """
-        Campaign Certificate Declaration DeclarationError Derivation Finding Loss
-        NoCharge ParameterSpace Symmetry Verdict Witness catalogue
-        certify_equilibrium compile compile_loss derive noise_equilibrium relu
-        simulate verify
+        Campaign Certificate Declaration DeclarationError Derivation Finding
+        Loss NoCharge ParameterSpace Symmetry Verdict Witness catalogue
+        certify_equilibrium compile compile_loss derive load noise_equilibrium
+        relu simulate verify
     """,
     "reports": "ReportError render_html terminal_table to_json write",
 }

@@ -95,13 +95,18 @@ class ClaimResult:
     @property
     def as_expected(self) -> bool:
         """Return whether claim and twin came out as they should."""
-        if self.optional and self.verdict is Verdict.NOT_APPLICABLE:
+        if self.excused:
             return not self.disagreement
         return (
             not self.disagreement
             and self.verdict.at_least(self.expected)
             and self.twin.as_expected
         )
+
+    @property
+    def excused(self) -> bool:
+        """Return whether the claim is about something else than the declaration."""
+        return self.optional and self.verdict is Verdict.NOT_APPLICABLE
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -116,8 +116,9 @@ def test_unknown_profile_lists_the_known() -> None:
     _refused(_run("verify", "--profile", "fast"), "quick", "standard", "deep")
 
 
-def test_declaration_files_are_not_there_yet() -> None:
-    _refused(_run("verify", "mine.toml"), "mine.toml", "not supported yet", "Python")
+@pytest.mark.parametrize("command", ["verify", "derive"])
+def test_a_declaration_file_that_is_not_there(command: str) -> None:
+    _refused(_run(command, "mine.toml"), "mine.toml", "expected a declaration file")
 
 
 # --------------------------------------------------------------------------- a run

@@ -33,6 +33,7 @@ PUBLIC = [
     "compile",
     "compile_loss",
     "derive",
+    "load",
     "noise_equilibrium",
     "relu",
     "simulate",

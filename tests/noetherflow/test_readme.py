@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import verify
+from symbolic import Verdict
+from symbolic._file import read
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,3 +46,13 @@ def test_state_of_things_names_every_claim() -> None:
 def test_decisions_and_licence_are_where_the_readme_says() -> None:
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_declaration_file_is_one() -> None:
+    (text,) = _blocks("toml")
+
+    declaration = read(text)
+
+    assert declaration.name == "cubic rescaling"
+    assert declaration.loss is not None
+    assert declaration.symmetry.preserves(declaration.loss).verdict is Verdict.PROVED

@@ -1,0 +1,350 @@
+"""Declaration files: TOML that is read as data, every mistake reported at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import sympy as sp
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from symbolic._declaration import Declaration
+from symbolic._errors import DeclarationError
+from symbolic._language import interpret, nearest
+from symbolic._loss import Loss
+from symbolic._space import ParameterSpace, check_name
+from symbolic._symmetry import Symmetry
+
+
+MAX_BYTES = 64 * 1024
+MAX_COMPONENTS = 60  # of all parameters together, at integer sizes
+_T = TypeVar("_T")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)  # `_unknown` reports them
+
+
+class _Constant(_Strict):
+    assume: Literal["real", "positive", "negative", "nonnegative", "nonzero"] = "real"
+    shape: list[StrictInt | StrictStr] = Field(default=[], max_length=2)
+    symmetric: bool = False
+
+
+class _SymmetryTable(_Strict):
+    transformation: dict[str, StrictStr] | None = None
+    generator: dict[str, StrictStr] | None = None
+    matrix: list[list[StrictStr | StrictInt]] | None = None
+
+
+class _LossTable(_Strict):
+    expression: StrictStr
+
+
+class _File(_Strict):
+    schema_: Literal[1] = Field(alias="schema")
+    name: StrictStr = Field(max_length=200)
+    parameters: dict[str, list[StrictInt | StrictStr]] = Field(min_length=1)
+    data: dict[str, list[StrictInt | StrictStr]] = {}
+    dimensions: dict[str, StrictInt | Literal["symbol"]] = {}
+    constants: dict[str, _Constant] = {}
+    symmetry: _SymmetryTable
+    loss: _LossTable | None = None
+
+
+def load(path: str | Path) -> Declaration:
+    """Return the declaration a TOML file makes.
+
+    The file is data: whatever it holds, no code of it runs, and no string of it reaches
+    sympy's parser.
+
+    Args:
+        path: the file; see the README for its keys.
+
+    Returns:
+        The declaration, with integer sizes.
+
+    Raises:
+        DeclarationError: naming every mistake with its key, and where in an expression
+            it stands.
+        OSError: where the file cannot be read.
+    """
+    raw = Path(path).read_bytes()
+    if len(raw) > MAX_BYTES:
+        raise DeclarationError(
+            f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}"
+        )
+    try:
+        return read(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DeclarationError(
+            f"{path}: expected UTF-8, got byte 0x{raw[error.start]:02x} at position "
+            f"{error.start}"
+        ) from None
+    except DeclarationError as error:
+        raise DeclarationError(f"{path}: {error}") from None
+
+
+def read(text: str) -> Declaration:
+    """Return the declaration of a TOML text; `load` reads it from a file.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The declaration.
+
+    Raises:
+        DeclarationError: naming every mistake.
+
+    >>> read('''
+    ... schema = 1
+    ... name = "cubic rescaling"
+    ... [parameters]
+    ... u = []
+    ... v = []
+    ... [symmetry]
+    ... matrix = [["1", "0"], ["0", "-2"]]
+    ... ''').symmetry.generator
+    (u, -2*v)
+    """
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise DeclarationError(f"expected TOML: {error}") from None
+    unknown = _unknown(table)
+    try:
+        file = _File.model_validate(table)
+    except ValidationError as error:
+        said = [*unknown, *map(_said, error.errors())]
+        raise DeclarationError("\n".join(dict.fromkeys(said))) from None
+    return _Reader(file, unknown).declaration()
+
+
+class _Reader:
+    """Builds the declaration and collects what is wrong on the way."""
+
+    def __init__(self, file: _File, wrong: list[str]) -> None:
+        self._file = file
+        self._wrong = list(wrong)
+
+    def declaration(self) -> Declaration:
+        file = self._file
+        self._check_names()
+        space = self._try("parameters", lambda: self._space(file.parameters))
+        sample = self._try("data", lambda: self._space(file.data))
+        constants = self._constants()
+        self._stop()
+        assert space is not None
+        assert sample is not None
+        self._check_size(space)
+        self._stop()
+        values = {name: space[name] for name in space.names} | constants
+        symmetry = self._try("", lambda: self._symmetry(space, values))
+        loss = self._loss(space, sample, values)
+        self._stop()
+        assert symmetry is not None
+        return Declaration(file.name, space, symmetry, loss)
+
+    def _check_names(self) -> None:
+        """Check every declared name, and that none is declared twice."""
+        file, seen = self._file, dict[str, str]()
+        tables = ("dimensions", "parameters", "data", "constants")
+        for table in tables:
+            for name in getattr(file, table):
+                self._try(f"{table}.{name:.40}", partial(check_name, name))
+                if name in seen:
+                    self._wrong.append(
+                        f"{table}.{name}: expected a name of its own, it is in "
+                        f"{seen[name]} too"
+                    )
+                seen[name] = table
+
+    def _space(self, shapes: Mapping[str, list[int | str]]) -> ParameterSpace:
+        sizes = {name: self._shape(name, shape) for name, shape in shapes.items()}
+        return ParameterSpace(sizes)
+
+    def _shape(self, name: str, shape: list[int | str]) -> tuple[int, ...]:
+        return tuple(self._size(name, size) for size in shape)
+
+    def _size(self, name: str, size: int | str) -> int:
+        known = self._file.dimensions
+        if isinstance(size, str):
+            if size not in known:
+                raise DeclarationError(
+                    f"unknown dimension {size!r} in the shape of {name}"
+                    f"{nearest(size, known)}; declare it under [dimensions]"
+                )
+            value = known[size]
+            if isinstance(value, str):
+                raise DeclarationError(
+                    f"the dimension {size} in the shape of {name} is a symbol: files "
+                    f"are read at integer sizes so far; give it a number"
+                )
+            return value
+        return size
+
+    def _check_size(self, space: ParameterSpace) -> None:
+        count = sum(prod(space.int_shape(name)) for name in space.names)
+        if count > MAX_COMPONENTS:
+            self._wrong.append(
+                f"parameters: expected at most {MAX_COMPONENTS} components in all at "
+                f"integer sizes, got {count}"
+            )
+
+    def _constants(self) -> dict[str, Any]:
+        found = {}
+        for name, declared in self._file.constants.items():
+            where = f"constants.{name:.40}"
+            found[name] = self._try(where, partial(self._constant, name, declared))
+        return found
+
+    def _constant(self, name: str, declared: _Constant) -> Any:
+        shape = (*self._shape(name, declared.shape), 1, 1)[:2]
+        if not declared.shape:
+            return sp.Symbol(name, **_assumed(declared.assume))
+        if declared.symmetric and shape[0] != shape[1]:
+            raise DeclarationError(
+                f"expected a symmetric constant to be square, got {shape[0]} x "
+                f"{shape[1]}"
+            )
+        if prod(shape) > MAX_COMPONENTS:
+            raise DeclarationError(
+                f"expected at most {MAX_COMPONENTS} entries, got {prod(shape)}"
+            )
+
+        def entry(i: int, j: int) -> sp.Symbol:
+            first, second = sorted((i, j)) if declared.symmetric else (i, j)
+            return sp.Symbol(f"{name}_{first}_{second}", **_assumed(declared.assume))
+
+        return sp.ImmutableDenseMatrix(
+            [[entry(i, j) for j in range(shape[1])] for i in range(shape[0])]
+        )
+
+    def _symmetry(
+        self, space: ParameterSpace, values: dict[str, Any]
+    ) -> Symmetry | None:
+        table = self._file.symmetry
+        given = [key for key in _KINDS if getattr(table, key) is not None]
+        if len(given) != 1:
+            raise DeclarationError(
+                f"symmetry: expected exactly one of {', '.join(_KINDS)}, got "
+                f"{' and '.join(given) or 'none'}"
+            )
+        if table.matrix is not None:
+            rows = [
+                [self._entry(i, j, entry) for j, entry in enumerate(row)]
+                for i, row in enumerate(table.matrix)
+            ]
+            self._stop()
+            return self._try("symmetry", lambda: Symmetry.exponential(space, rows))
+        key = given[0]
+        texts = getattr(table, key)
+        rho = {"rho": sp.Symbol("rho", real=True)} if key == "transformation" else {}
+        images = {}
+        for name, text in texts.items():
+            where = f"symmetry.{key}.{name:.40}"
+            if name not in space.names:
+                self._wrong.append(
+                    f"{where}: expected a parameter{nearest(name, space.names)}"
+                )
+                continue
+            known = values | rho
+            images[name] = self._try("", partial(interpret, text, known, where))
+        self._stop()
+        build = (
+            Symmetry.from_transformation
+            if key == "transformation"
+            else Symmetry.from_generator
+        )
+        return self._try(f"symmetry.{key}", lambda: build(space, images))
+
+    def _entry(self, i: int, j: int, entry: int | str) -> Any:
+        where = f"symmetry.matrix, row {i + 1}, entry {j + 1}"
+        constants = self._constants()
+        return self._try("", lambda: interpret(str(entry), constants, where))
+
+    def _loss(
+        self, space: ParameterSpace, sample: ParameterSpace, values: dict[str, Any]
+    ) -> Loss | None:
+        table = self._file.loss
+        if table is None:
+            return None
+        known = values | {name: sample[name] for name in sample.names}
+        where = "loss.expression"
+        expression = self._try("", lambda: interpret(table.expression, known, where))
+        if expression is None:
+            return None
+        shapes = {name: shape for name, shape in sample.items}
+        return self._try(where, lambda: Loss(expression, space, data=shapes))
+
+    def _try(self, where: str, action: Callable[[], _T]) -> _T | None:
+        """Return what the action gives; note what is wrong where it fails."""
+        try:
+            return action()
+        except DeclarationError as error:
+            self._wrong.append(f"{where}: {error}" if where else str(error))
+            return None
+
+    def _stop(self) -> None:
+        """Raise what was noted so far.
+
+        Raises:
+            DeclarationError: where anything was.
+        """
+        if self._wrong:
+            noted, self._wrong = list(dict.fromkeys(self._wrong)), []
+            raise DeclarationError("\n".join(noted))
+
+
+_KINDS = ("transformation", "generator", "matrix")
+
+
+def _assumed(assume: str) -> dict[str, bool]:
+    return {"real": True} if assume == "real" else {"real": True, assume: True}
+
+
+def _unknown(table: Mapping[str, Any]) -> list[str]:
+    """Return the keys the format does not have, in words."""
+    found = _strangers("", table, [f.alias or n for n, f in _File.model_fields.items()])
+    models: dict[str, type[BaseModel]] = {
+        "symmetry": _SymmetryTable,
+        "loss": _LossTable,
+    }
+    for key, model in models.items():
+        if isinstance(table.get(key), dict):
+            found += _strangers(f"{key}.", table[key], list(model.model_fields))
+    constants = table.get("constants")
+    if isinstance(constants, dict):
+        for name, declared in constants.items():
+            if isinstance(declared, dict):
+                where = f"constants.{name:.40}."
+                found += _strangers(where, declared, list(_Constant.model_fields))
+    return found
+
+
+def _strangers(where: str, table: Mapping[str, Any], known: list[str]) -> list[str]:
+    return [
+        f"{where}{key:.40}: unknown key, expected one of {', '.join(known)}"
+        for key in table
+        if key not in known
+    ]
+
+
+def _said(error: Any) -> str:
+    """Return one finding of the schema in words."""
+    path = [str(part)[:40] for part in error["loc"] if part not in _BRANCHES]
+    where = ".".join(path) or "the file"
+    if error["type"] == "missing":
+        return f"{where}: missing"
+    shown = repr(error.get("input"))
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f"{where}: {message}, got {shown}"
+
+
+_BRANCHES = frozenset({"int", "str", "literal['symbol']"})
