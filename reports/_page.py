@@ -11,6 +11,7 @@ from reports._drawing import draw
 from reports._notation import mathml, prose
 from reports._words import (
     FORMS,
+    NOTATION,
     SIGNS,
     duration,
     number,
@@ -38,6 +39,7 @@ def render_html(campaign: Campaign) -> str:
     return _ENVIRONMENT.get_template("page.html").render(
         campaign=campaign,
         corrections=_corrections(campaign),
+        notation=NOTATION,
         known={claim.id for claim in campaign.claims},
         outcome=outcome(campaign),
         spent=_spent(campaign),

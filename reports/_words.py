@@ -137,3 +137,29 @@ def outcome(campaign: Campaign) -> str:
         f"{wrong} of {total} claims not as expected: the evidence is weaker than it "
         "should be, none contradicts."
     )
+
+
+NOTATION = (
+    r"$\ell(\theta, z)$ is the loss of one sample, $L = E_z\,\ell$ its mean over a "
+    r"finite "
+    r"training set; weight decay adds $\gamma\|\theta\|^2$. SGD has learning rate "
+    r"$\eta$ "
+    r"and batch size $S$, $\sigma^2 = \eta/(2S)$, and time is $\eta$ times steps.",
+    r"$\Sigma(\theta)$ is the centred covariance of the per-sample gradients, so that "
+    r"SGD "
+    r"is modelled by $d\theta = -(\nabla L + 2\gamma\theta)\,dt + "
+    r"\sqrt{2\sigma^2\Sigma}\,dW$; $g$ is the gradient of a minibatch.",
+    r"A symmetry has the generator $J(\theta)$ and, where one exists, the charge $C$ "
+    r"with "
+    r"$\nabla C = J$. It is exponential where $J = A\theta$ with $A = A^\top$: then "
+    r"$\theta_\lambda = e^{\lambda A}\theta$ is its orbit, $G = \dot C$ the drift of "
+    r"the "
+    r"charge, and $\lambda^*$ the point of the orbit where $G = 0$. $\mu_i$ are the "
+    r"eigenvalues of $A$, $s_i$ the noise and $t_i$ the squared coordinate along the "
+    r"$i$-th eigenvector.",
+    r"For the network $UWx$: $r = UWx - y$, $M = E[rx^\top]$, and every symmetric $B$ "
+    r"gives the charge $C_B = \frac12\mathrm{Tr}[(U^\top U - WW^\top)B]$.",
+    "Words of matrices are polynomials under trace and mean with every size free. An "
+    "instance is trivial where both sides vanish: it is counted apart and proves "
+    "nothing. D1, D16 and the like number the errors found in the papers.",
+)

@@ -15,7 +15,7 @@ class ReportError(OSError):
     """The report could not be written; the message says where and what to do."""
 
 
-def write(campaign: Campaign, folder: Path) -> tuple[Path, Path]:
+def write(campaign: Campaign, folder: str | Path) -> tuple[Path, Path]:
     """Write `report.html` and `report.json` into a folder, made where it is missing.
 
     Each file appears whole or not at all: it is written under another name beside its
@@ -31,6 +31,7 @@ def write(campaign: Campaign, folder: Path) -> tuple[Path, Path]:
     Raises:
         ReportError: the folder cannot be made or written.
     """
+    folder = Path(folder)
     page, document = folder / "report.html", folder / "report.json"
     texts = {page: render_html(campaign), document: to_json(campaign)}
     try:

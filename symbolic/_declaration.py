@@ -27,6 +27,19 @@ class Declaration:
     loss: Loss | None = None
 
     def __post_init__(self) -> None:
+        kinds: dict[str, tuple[type, ...]] = {
+            "name": (str,),
+            "space": (ParameterSpace,),
+            "symmetry": (Symmetry,),
+            "loss": (Loss, type(None)),
+        }
+        for field, types in kinds.items():
+            given = getattr(self, field)
+            if not isinstance(given, types):
+                raise DeclarationError(
+                    f"expected a {types[0].__name__} as the {field} of a Declaration, "
+                    f"got {given!r:.60} (type {type(given).__name__})"
+                )
         if self.symmetry.space != self.space or (
             self.loss is not None and self.loss.space != self.space
         ):

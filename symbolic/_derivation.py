@@ -178,6 +178,9 @@ def derive(declaration: Declaration) -> Derivation:
     Returns:
         The derivation, with its steps.
 
+    Raises:
+        DeclarationError: for anything but a declaration.
+
     >>> from symbolic import ParameterSpace, Symmetry
     >>> space = ParameterSpace(u=(), w=())
     >>> rescaling = Symmetry.exponential(space, [[1, 0], [0, -1]])
@@ -187,6 +190,12 @@ def derive(declaration: Declaration) -> Derivation:
     >>> law.flow.noise
     sigma2*(Sigma_u_u - Sigma_w_w)
     """
+    given: object = declaration
+    if not isinstance(given, Declaration):
+        raise DeclarationError(
+            f"expected a Declaration, got {given!r:.60} (type {type(given).__name__}); "
+            f"build one from a space and a symmetry, or load a file"
+        )
     symmetry, loss = declaration.symmetry, declaration.loss
     invariance = symmetry.preserves(loss)
     broken = sp.S.Zero

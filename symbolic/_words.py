@@ -139,6 +139,11 @@ class MatrixPolynomial:
     def __mul__(self, other: MatrixPolynomial | Number) -> MatrixPolynomial:
         """Return the product with a number or a scalar polynomial."""
         if not isinstance(other, MatrixPolynomial):
+            if not isinstance(other, (int, Fraction)):
+                raise DeclarationError(
+                    f"expected an exact factor (int, Fraction or a scalar polynomial), "
+                    f"got {other!r} (type {type(other).__name__})"
+                )
             return MatrixPolynomial(
                 self.rows,
                 self.cols,

@@ -113,6 +113,11 @@ def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...
         return (what, *_rescaled(what)), CLAIMS
     if what is None:
         return None, CLAIMS
+    if not isinstance(what, Iterable):
+        raise UnknownClaimError(
+            f"expected ids of claims or a Declaration, got {what!r} (type "
+            f"{type(what).__name__})"
+        )
     wanted = [what] if isinstance(what, str) else list(what)
     known = {claim.id: claim for claim in CLAIMS}
     for name in wanted:
@@ -208,7 +213,9 @@ def _check(
         counterexample=refuting[0] if refuting else None,
         disagreement=disagree(evidence),
         note=claim.note,
-        replay=f"noetherflow verify {claim.id} --seed {seed} --profile {profile.name}",
+        replay=f"noetherflow verify {claim.id} --seed {seed} --profile {profile.name}"
+        if subject is None
+        else f"noetherflow.verify(declaration, seed={seed}, profile={profile.name!r})",
         seconds=time.perf_counter() - start,
         optional=subject is not None,
     )

@@ -109,7 +109,9 @@ class Instance:
             for row in self.samples
         )
         return values | {
-            "A": str([[str(entry) for entry in row] for row in self.A]),
+            "A": str([[str(entry) for entry in row] for row in self.A]).replace(
+                "'", ""
+            ),
             "eta": str(self.eta),
             "gamma": str(self.gamma),
             "S": str(self.batch_size),

@@ -142,6 +142,7 @@ def exact_evidence(
     examples: tuple[Instance, ...] = (),
     min_samples: int = 1,
     relation: Callable[[Fraction, Fraction], bool] = Fraction.__eq__,
+    shown: tuple[str, str] = ("{}", "{}"),
 ) -> Evidence:
     """Check a relation in exact rationals on what is drawn for the subject.
 
@@ -153,6 +154,7 @@ def exact_evidence(
         examples: instances tried first, so that a counterexample is short.
         min_samples: the least number of samples of drawn data.
         relation: what must hold between left and right.
+        shown: how the two sides of a counterexample read.
 
     Returns:
         SUPPORTED (exact on each instance, drawn at random), or REFUTED.
@@ -165,6 +167,7 @@ def exact_evidence(
         what,
         examples=examples if context.subject is None else (),
         relation=relation,
+        shown=shown,
     )
 
 
@@ -177,6 +180,7 @@ def drawn_evidence(
     *,
     examples: tuple[_T, ...] = (),
     relation: Callable[[Fraction, Fraction], bool] = Fraction.__eq__,
+    shown: tuple[str, str] = ("{}", "{}"),
 ) -> Evidence:
     """Check a relation in exact rationals on examples and on drawn instances.
 
@@ -188,6 +192,7 @@ def drawn_evidence(
         what: what was compared.
         examples: instances tried first, so that a counterexample is short.
         relation: what must hold between left and right.
+        shown: how the two sides of a counterexample read.
 
     Returns:
         SUPPORTED (exact on each instance, drawn at random), or REFUTED.
@@ -205,8 +210,8 @@ def drawn_evidence(
             raise Counterexample(
                 Witness(
                     (result.case or instance).describe(),
-                    str(result.left),
-                    str(result.right),
+                    shown[0].format(result.left),
+                    shown[1].format(result.right),
                     exact=True,
                 )
             )
@@ -287,6 +292,13 @@ def numeric_evidence(
         tolerance=coarsest,
         detectable=coarsest,
     )
+
+
+def in_general(context: Context) -> str:
+    """Return what to say of a counterexample that is not the user's declaration."""
+    if context.subject is None:
+        return ""
+    return " The counterexample is to the general statement, not the declaration's own."
 
 
 def by_hand(

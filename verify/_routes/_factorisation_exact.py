@@ -170,6 +170,7 @@ def balance_exact(subject: Gamma, context: Context) -> Evidence:
         context,
         r"$\dot C_B$ where $W\Gamma_WW^\top = U^\top\Gamma_UU$",
         examples=(_printed(),),
+        shown=("rate of C_B: {}", "rate {}"),
     )
 
 

@@ -24,7 +24,7 @@ from verify._context import Context
 from verify._evidence import Evidence
 from verify._exact import apply, covariance, form, product
 from verify._instances import Instance
-from verify._routes._common import Sides, by_hand, exact_evidence
+from verify._routes._common import Sides, by_hand, exact_evidence, in_general
 from verify._routes._orbit import gradients_at, orbit_terms
 from verify._strategies import MAX_DIMENSION
 
@@ -90,7 +90,6 @@ LINE: dict[str, sp.Expr | int] = {
 
 def monotone_symbolic(subject: str, context: Context) -> Evidence:
     """Prove the sign of every term of ∂_λG for n = 1…6, or exhibit a positive slope."""
-    del context
     route = "sign of each term"
     if subject == "any":
         slope = named(
@@ -102,7 +101,8 @@ def monotone_symbolic(subject: str, context: Context) -> Evidence:
         return Evidence(
             route,
             Verdict.REFUTED,
-            "With γ < 0 the decay terms of the slope are positive.",
+            "With γ < 0 the decay terms of the slope are positive."
+            + in_general(context),
             instances=1,
             counterexample=Witness(
                 {
@@ -163,6 +163,7 @@ def monotone_exact(subject: str, context: Context) -> Evidence:
         examples=(first,),
         min_samples=2,
         relation=Fraction.__le__,
+        shown=("largest rise of G: {}", "at most {}"),
     )
 
 
@@ -179,7 +180,6 @@ def coefficients(instance: Instance) -> dict[int, Fraction] | None:
 
 def existence_symbolic(subject: str, context: Context) -> Evidence:
     """Read the limits of G at ±∞ off the signs of its coefficients."""
-    del context
     route = "limits at both ends"
     t, s, sigma2 = (sp.Symbol(n, nonnegative=True) for n in ("t", "s", "sigma2"))
     up, down = sp.Symbol("mu_p", positive=True), sp.Symbol("mu_m", negative=True)
@@ -217,7 +217,7 @@ def existence_symbolic(subject: str, context: Context) -> Evidence:
         route,
         Verdict.REFUTED,
         "For γ < 0 and A = [1] both terms of G = −2γt e^{2λ} + σ²s e^{−2λ} are "
-        "positive, and one of them grows at either end.",
+        f"positive, and one of them grows at either end.{in_general(context)}",
         instances=1,
         counterexample=Witness(
             {"A": "[[1]]", "gamma": "-1", "t": "1", "s": "2", "sigma2": "1"},
@@ -263,6 +263,7 @@ def existence_exact(subject: str, context: Context) -> Evidence:
         "whether $G(\\theta_\\lambda)$ has a zero (left, 1 for yes)",
         examples=(first,),
         min_samples=2,
+        shown=("zeros of G: {}", "at least {}"),
     )
 
 
@@ -296,7 +297,6 @@ def strict() -> bool:
 
 def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
     """Show a strictly negative ∂_λG term under the hypothesis, or that all vanish."""
-    del context
     route = "a strict term"
     if subject == "published":
         slope = named(generic_equilibrium().slope, **LINE, gamma=0, t_0=1, s_0=0)
@@ -307,7 +307,7 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
             route,
             Verdict.REFUTED,
             "Σ = 0 and γ = 0 with θᵀAθ ≠ 0 satisfies the printed hypothesis, and then "
-            "every term of G(θ_λ) is 0: every λ is a zero.",
+            f"every term of G(θ_λ) is 0: every λ is a zero.{in_general(context)}",
             instances=1,
             counterexample=Witness(
                 {"A": "[[1]]", "theta": "(1)", "Sigma": "[[0]]", "gamma": "0"},
@@ -355,4 +355,5 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
         examples=(first,),
         min_samples=2,
         relation=Fraction.__gt__,
+        shown=("smallest fall of G: {}", "more than {}"),
     )

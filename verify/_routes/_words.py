@@ -161,7 +161,10 @@ def not_for_subjects(context: Context, about: str) -> Evidence | None:
     if context.subject is None:
         return None
     return Evidence(
-        ROUTE, Verdict.NOT_APPLICABLE, f"The statement is about {about}, not this."
+        ROUTE,
+        Verdict.NOT_APPLICABLE,
+        f"The statement is about {about} at every size, not about one declaration: "
+        "verify it by its id.",
     )
 
 
