@@ -206,7 +206,10 @@ def test_by_hand_the_printed_balance_moves(route: Route) -> None:
     assert str([tuple(map(int, r)) for r in rs]) == "[(1, 3), (-1, -3)]"
     assert list(map(str, printed)) == ["12", "12"]
     assert rate == -6
-    expected = {"rate -6 of UᵀU − WWᵀ", str(rate / 2)}  # Q, and C_B = ½Q for B = 1
+    expected = {
+        "rate -6 of UᵀU − WWᵀ",
+        f"rate of C_B: {rate / 2}",
+    }  # Q, and C_B = ½Q for B = 1
     assert witness.left in expected
 
 

@@ -93,9 +93,11 @@ CLAIMS = (
         routes=(balance_exact, balance_words, _ensembles),
         assumptions=(PER_SAMPLE, _SMALL_STEPS),
         note=r"By hand: $x = 1$, $U = (2, 0)^\top$, $W = 1$, $y = (1, -3)$ and "
-        r"$(3, 3)$, so $r = \pm(1, 3)$; with $\gamma = 1$ both printed sides are 12. At "
+        r"$(3, 3)$, so $r = \pm(1, 3)$; with $\gamma = 1$ both printed sides are 12. "
+        r"At "
         r"$\eta = \frac14$, $S = 1$ the sides are $10 + 4 = 14$ and $4(1 + 4) = 20$: "
-        r"$U^\top U - WW^\top$ moves at $4\eta(14 - 20) = -6$, and $C_B$ with $B = 1$ at "
+        r"$U^\top U - WW^\top$ moves at $4\eta(14 - 20) = -6$, and $C_B$ with $B = 1$ "
+        r"at "
         r"$-3$.",
     ),
     Claim(
