@@ -26,7 +26,7 @@ def flow_figures(run: AutoencoderRun) -> tuple[Figure, ...]:
         One figure.
     """
     series = []
-    arms = (("SGD", run.sgd), ("GD", run.gd), ("SGD, y = x", run.clean))
+    arms = (("SGD", run.sgd), ("GD", run.gd), ("SGD, no label noise", run.clean))
     for group, (name, arm) in enumerate(arms):
         series.append(_line(name, arm.time, arm.charge, group=group))
         if name != "GD":  # whose steps are not those of single samples
@@ -125,7 +125,7 @@ def _entries(run: AutoencoderRun) -> Figure:
 
 
 def _arms(run: AutoencoderRun) -> tuple[tuple[str, Trajectory], ...]:
-    return ("SGD", run.sgd), ("SGD, y = x", run.clean), ("GD", run.gd)
+    return ("SGD", run.sgd), ("GD", run.gd), ("SGD, no label noise", run.clean)
 
 
 def _lam(run: AutoencoderRun) -> Figure:

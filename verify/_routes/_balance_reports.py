@@ -72,7 +72,8 @@ def imbalance_figure(setting: Setting, sgd: Sides, gd: Sides) -> Figure:
         caption=r"δ = ‖a − b‖/(‖a‖ + ‖b‖) of the two sides a = $W\Gamma_WW^\top$ and "
         r"b = $U^\top\Gamma_UU$. "
         "Mean and 10–90 % band over replicas with common starts; each point "
-        f"averages both matrices over one of {WINDOWS} windows of time.",
+        f"averages both matrices over one of {WINDOWS} windows of time, so it lies "
+        "above the δ of the text, which averages over the last half.",
     )
 
 
