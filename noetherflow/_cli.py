@@ -128,7 +128,7 @@ def derive(file: str, as_json: bool, as_latex: bool, debug: bool) -> None:
     with _failures(debug):
         declaration = _load(file)
         from noetherflow._derivation_text import derivation_text, invariance_text
-        from symbolic import Verdict, derive as derive_law
+        from symbolic import NoCharge, Verdict, derive as derive_law
 
         law = derive_law(declaration)
         if as_json:
@@ -140,6 +140,10 @@ def derive(file: str, as_json: bool, as_latex: bool, debug: bool) -> None:
         if law.invariance.verdict is Verdict.REFUTED:
             text = invariance_text(law.invariance)
             click.echo(f"warning: the loss lacks the symmetry: {text}", err=True)
+        try:
+            _ = law.charge
+        except NoCharge:
+            click.echo("warning: J has no charge", err=True)
 
 
 @main.command("list")

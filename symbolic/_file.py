@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import sympy as sp
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
@@ -21,7 +22,10 @@ from symbolic._symmetry import Symmetry
 
 
 MAX_BYTES = 64 * 1024
-MAX_COMPONENTS = 60  # of all parameters together, at integer sizes
+MAX_COMPONENTS = 40  # of all parameters together, of all data, of all constants
+_DOTTED = re.compile(  # keys of 9 parts: tomllib takes quadratic time on longer ones
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){8}"""
+)
 _T = TypeVar("_T")
 
 
@@ -46,11 +50,11 @@ class _LossTable(_Strict):
 
 
 class _File(_Strict):
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: StrictInt = Field(alias="schema", ge=1, le=1)
     name: StrictStr = Field(max_length=200)
     parameters: dict[str, list[StrictInt | StrictStr]] = Field(min_length=1)
     data: dict[str, list[StrictInt | StrictStr]] = {}
-    dimensions: dict[str, StrictInt | Literal["symbol"]] = {}
+    dimensions: dict[str, Annotated[StrictInt, Field(ge=1)] | Literal["symbol"]] = {}
     constants: dict[str, _Constant] = {}
     symmetry: _SymmetryTable
     loss: _LossTable | None = None
@@ -112,9 +116,11 @@ def read(text: str) -> Declaration:
     ... ''').symmetry.generator
     (u, -2*v)
     """
+    if _DOTTED.search(text):
+        raise DeclarationError("expected TOML: keys have at most 8 parts")
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of 4301 digits
         raise DeclarationError(f"expected TOML: {error}") from None
     unknown = _unknown(table)
     try:
@@ -135,17 +141,20 @@ class _Reader:
     def declaration(self) -> Declaration:
         file = self._file
         self._check_names()
+        self._stop()
+        self._check_sizes()
+        self._stop()
         space = self._try("parameters", lambda: self._space(file.parameters))
         sample = self._try("data", lambda: self._space(file.data))
         constants = self._constants()
         self._stop()
         assert space is not None
         assert sample is not None
-        self._check_size(space)
+        self._try("", self._check_components)
         self._stop()
         values = {name: space[name] for name in space.names} | constants
-        symmetry = self._try("", lambda: self._symmetry(space, values))
-        loss = self._loss(space, sample, values)
+        symmetry = self._attempt(lambda: self._symmetry(space, values, constants))
+        loss = self._attempt(lambda: self._loss(space, sample, values))
         self._stop()
         assert symmetry is not None
         return Declaration(file.name, space, symmetry, loss)
@@ -153,14 +162,16 @@ class _Reader:
     def _check_names(self) -> None:
         """Check every declared name, and that none is declared twice."""
         file, seen = self._file, dict[str, str]()
+        if not file.name.isprintable():
+            self._wrong.append("name: expected printable characters only")
         tables = ("dimensions", "parameters", "data", "constants")
         for table in tables:
             for name in getattr(file, table):
-                self._try(f"{table}.{name:.40}", partial(check_name, name))
+                self._try(f"{table}.{_printable(name)}", partial(check_name, name))
                 if name in seen:
                     self._wrong.append(
-                        f"{table}.{name}: expected a name of its own, it is in "
-                        f"{seen[name]} too"
+                        f"{table}.{_printable(name)}: expected a name of its own, it "
+                        f"is in {seen[name]} too"
                     )
                 seen[name] = table
 
@@ -188,18 +199,47 @@ class _Reader:
             return value
         return size
 
-    def _check_size(self, space: ParameterSpace) -> None:
-        count = sum(prod(space.int_shape(name)) for name in space.names)
-        if count > MAX_COMPONENTS:
-            self._wrong.append(
-                f"parameters: expected at most {MAX_COMPONENTS} components in all at "
-                f"integer sizes, got {count}"
+    def _check_sizes(self) -> None:
+        """Check every shape before anything of its size is built."""
+        file = self._file
+        constants = {name: c.shape for name, c in file.constants.items()}
+        tables = {
+            "parameters": file.parameters,
+            "data": file.data,
+            "constants": constants,
+        }
+        for table, shapes in tables.items():
+            count = 0
+            for name, shape in shapes.items():
+                where = f"{table}.{name}"
+                count += self._try(where, partial(self._count, name, shape)) or 0
+            if count > MAX_COMPONENTS:
+                shown = count if count < 10**9 else "far more"
+                self._wrong.append(
+                    f"{table}: expected at most {MAX_COMPONENTS} components in all at "
+                    f"integer sizes, got {shown}"
+                )
+
+    def _count(self, name: str, shape: list[int | str]) -> int:
+        sizes = self._shape(name, shape)
+        if any(size < 1 for size in sizes):
+            raise DeclarationError("expected positive sizes")
+        if len(sizes) > 2:
+            raise DeclarationError(
+                f"expected a scalar, a vector or a matrix, got {len(sizes)} axes"
             )
+        return prod(sizes)
+
+    def _check_components(self) -> None:
+        """Check that no two symbols, given or derived, have one name."""
+        file = self._file
+        constants = {name: c.shape for name, c in file.constants.items()}
+        self._space(file.parameters | file.data | constants)
 
     def _constants(self) -> dict[str, Any]:
         found = {}
         for name, declared in self._file.constants.items():
-            where = f"constants.{name:.40}"
+            where = f"constants.{name}"
             found[name] = self._try(where, partial(self._constant, name, declared))
         return found
 
@@ -212,10 +252,6 @@ class _Reader:
                 f"expected a symmetric constant to be square, got {shape[0]} x "
                 f"{shape[1]}"
             )
-        if prod(shape) > MAX_COMPONENTS:
-            raise DeclarationError(
-                f"expected at most {MAX_COMPONENTS} entries, got {prod(shape)}"
-            )
 
         def entry(i: int, j: int) -> sp.Symbol:
             first, second = sorted((i, j)) if declared.symmetric else (i, j)
@@ -226,7 +262,10 @@ class _Reader:
         )
 
     def _symmetry(
-        self, space: ParameterSpace, values: dict[str, Any]
+        self,
+        space: ParameterSpace,
+        values: dict[str, Any],
+        constants: dict[str, Any],
     ) -> Symmetry | None:
         table = self._file.symmetry
         given = [key for key in _KINDS if getattr(table, key) is not None]
@@ -236,8 +275,15 @@ class _Reader:
                 f"{' and '.join(given) or 'none'}"
             )
         if table.matrix is not None:
+            n, lengths = space.size, [len(row) for row in table.matrix]
+            if lengths != [n] * n:
+                raise DeclarationError(
+                    f"symmetry.matrix: expected {n} rows of {n} entries, on the flat "
+                    f"vector ({', '.join(map(str, space.symbols))}), got "
+                    f"{len(lengths)} rows of {str(lengths)[:40]} entries"
+                )
             rows = [
-                [self._entry(i, j, entry) for j, entry in enumerate(row)]
+                [self._entry(i, j, entry, constants) for j, entry in enumerate(row)]
                 for i, row in enumerate(table.matrix)
             ]
             self._stop()
@@ -247,7 +293,7 @@ class _Reader:
         rho = {"rho": sp.Symbol("rho", real=True)} if key == "transformation" else {}
         images = {}
         for name, text in texts.items():
-            where = f"symmetry.{key}.{name:.40}"
+            where = f"symmetry.{key}.{_printable(name)}"
             if name not in space.names:
                 self._wrong.append(
                     f"{where}: expected a parameter{nearest(name, space.names)}"
@@ -263,10 +309,12 @@ class _Reader:
         )
         return self._try(f"symmetry.{key}", lambda: build(space, images))
 
-    def _entry(self, i: int, j: int, entry: int | str) -> Any:
+    def _entry(
+        self, i: int, j: int, entry: int | str, constants: Mapping[str, Any]
+    ) -> Any:
         where = f"symmetry.matrix, row {i + 1}, entry {j + 1}"
-        constants = self._constants()
-        return self._try("", lambda: interpret(str(entry), constants, where))
+        text = _brief(entry) if isinstance(entry, int) else entry
+        return self._try("", lambda: interpret(text, constants, where))
 
     def _loss(
         self, space: ParameterSpace, sample: ParameterSpace, values: dict[str, Any]
@@ -279,8 +327,26 @@ class _Reader:
         expression = self._try("", lambda: interpret(table.expression, known, where))
         if expression is None:
             return None
+        constants = {
+            symbol
+            for name in self._file.constants
+            for symbol in values[name].free_symbols
+        }
+        held = sorted(s.name for s in expression.free_symbols & constants)
+        if held:
+            raise DeclarationError(
+                f"{where}: expected parameters and data only, got the constant "
+                f"{held[0]}; constants stand in the symmetry"
+            )
         shapes = {name: shape for name, shape in sample.items}
         return self._try(where, lambda: Loss(expression, space, data=shapes))
+
+    def _attempt(self, action: Callable[[], _T]) -> _T | None:
+        """Return what a whole table gives; note its mistakes beside those before."""
+        before, self._wrong = self._wrong, []
+        result = self._try("", action)
+        self._wrong = before + self._wrong
+        return result
 
     def _try(self, where: str, action: Callable[[], _T]) -> _T | None:
         """Return what the action gives; note what is wrong where it fails."""
@@ -322,14 +388,14 @@ def _unknown(table: Mapping[str, Any]) -> list[str]:
     if isinstance(constants, dict):
         for name, declared in constants.items():
             if isinstance(declared, dict):
-                where = f"constants.{name:.40}."
+                where = f"constants.{_printable(name)}."
                 found += _strangers(where, declared, list(_Constant.model_fields))
     return found
 
 
 def _strangers(where: str, table: Mapping[str, Any], known: list[str]) -> list[str]:
     return [
-        f"{where}{key:.40}: unknown key, expected one of {', '.join(known)}"
+        f"{where}{_printable(key)}: unknown key, expected one of {', '.join(known)}"
         for key in table
         if key not in known
     ]
@@ -337,14 +403,29 @@ def _strangers(where: str, table: Mapping[str, Any], known: list[str]) -> list[s
 
 def _said(error: Any) -> str:
     """Return one finding of the schema in words."""
-    path = [str(part)[:40] for part in error["loc"] if part not in _BRANCHES]
+    loc = list(error["loc"])
+    if len(loc) > 2 and loc[-1] in _BRANCHES:
+        del loc[-1]
+    path = [_printable(str(part)) for part in loc]
     where = ".".join(path) or "the file"
     if error["type"] == "missing":
         return f"{where}: missing"
-    shown = repr(error.get("input"))
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    shown = _brief(error.get("input"))
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"{where}: {message}, got {shown}"
+
+
+def _printable(name: str) -> str:
+    """Return the beginning of a name, safe to print on a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in name[:40])
+
+
+def _brief(value: object) -> str:
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # integers of 4301 digits, deep arrays
+        return f"a {type(value).__name__} too large to print"
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
 
 
 _BRANCHES = frozenset({"int", "str", "literal['symbol']"})

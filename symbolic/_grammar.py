@@ -303,8 +303,7 @@ def _exponent(node: Node) -> Fraction:
         )
     if max(abs(value.numerator), value.denominator) > MAX_POWER:
         raise ExpressionError(
-            f"expected an exponent up to {MAX_POWER} (numerator and denominator), got "
-            f"{value}",
+            f"expected an exponent up to {MAX_POWER} (numerator and denominator)",
             node.span,
         )
     return value

@@ -27,6 +27,11 @@ from symbolic._grammar import (
 
 
 MAX_GROWTH = 1024  # product of the exponents of nested powers
+MAX_CALLS = 8  # functions of functions
+MAX_TOWER = 2  # exponentials of exponentials
+MAX_CONSTANT = 1000  # argument of a function, where it is a number
+MAX_OPERATIONS = 20_000  # on scalars, in a product of matrices
+MAX_BITS = 2_000  # numerator and denominator of a number in the result
 
 Value = Any  # a sympy scalar, or an ImmutableDenseMatrix that is not 1 × 1
 
@@ -45,6 +50,8 @@ _ENTRYWISE: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "relu": relu,
     "abs": sp.Abs,
 }
+_GROWING = {"exp", "sinh", "cosh"}
+_EXPONENTIAL = {*_GROWING, "sigmoid", "softplus", "tanh"}
 _MATRIX_ARGUMENTS = {"tr": 1, "norm2": 1, "inv": 1, "dot": 2}
 
 
@@ -76,7 +83,11 @@ def interpret(text: str, names: Mapping[str, Value], where: str = "") -> Value:
           ^
     """
     try:
-        return _Interpreter(text, names).value(parse(text))
+        tree = parse(text)
+        _limit_nesting(tree)
+        value = _Interpreter(text, names).value(tree)
+        _limit_numbers(value, tree.span)
+        return value
     except ExpressionError as error:
         raise DeclarationError(pointed(text, error, where)) from None
 
@@ -104,6 +115,66 @@ def nearest(name: str, known: Iterable[str]) -> str:
     same = [each for each in names if each.lower() == name.lower()]
     near = same or difflib.get_close_matches(name, names, n=1, cutoff=0.0)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _limit_nesting(node: Node) -> tuple[int, int]:
+    """Return how deeply functions, and exponentials, are nested.
+
+    Sympy evaluates towers of them without end.
+
+    Raises:
+        ExpressionError: beyond the limits.
+    """
+    below = [_limit_nesting(child) for child in _children(node)]
+    calls = max((deep for deep, _ in below), default=0)
+    tower = max((high for _, high in below), default=0)
+    if not isinstance(node, Call):
+        return calls, tower
+    entrywise = node.function in _ENTRYWISE or node.function == "inv"
+    calls += entrywise
+    reached = tower + (node.function in _EXPONENTIAL)
+    if calls > MAX_CALLS or (
+        reached > MAX_TOWER and node.function in _GROWING | {"softplus"}
+    ):
+        raise ExpressionError(
+            f"expected at most {MAX_CALLS} functions and {MAX_TOWER} exponentials "
+            f"inside one another",
+            node.span,
+        )
+    if node.function in _GROWING:
+        return calls, reached
+    bounded = node.function in _EXPONENTIAL - {"softplus"}
+    return calls, 0 if bounded else tower
+
+
+def _limit_numbers(value: Value, span: Span) -> None:
+    """Check that every number in a result can be computed with, and printed.
+
+    Raises:
+        ExpressionError: where one cannot.
+    """
+    if any(max(abs(n.p), n.q).bit_length() > MAX_BITS for n in _numbers(value)):
+        raise ExpressionError(f"expected numbers below 2**{MAX_BITS}", span)
+    for power in value.atoms(sp.Pow):
+        if power.exp.is_Rational and abs(power.exp) > MAX_GROWTH:
+            raise ExpressionError(f"expected powers up to {MAX_GROWTH} in all", span)
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Sum):
+        return tuple(term for _, term in node.terms)
+    if isinstance(node, Product):
+        return tuple(factor for _, factor in node.factors)
+    if isinstance(node, Power):
+        return (node.base,)
+    if isinstance(node, Transpose):
+        return (node.argument,)
+    return node.arguments if isinstance(node, Call) else ()
+
+
+def _numbers(value: Value) -> set[sp.Rational]:
+    found: set[sp.Rational] = value.atoms(sp.Rational)
+    return found
 
 
 class _Interpreter:
@@ -167,6 +238,12 @@ class _Interpreter:
                     factor.span,
                 )
             total = _plain(total * value)
+            if _is_matrix(total) and _operations(total) > MAX_OPERATIONS:
+                raise ExpressionError(
+                    f"expected a product of at most {MAX_OPERATIONS} operations on "
+                    f"numbers",
+                    node.span,
+                )
         return total
 
     def _inverse(self, value: Value, node: Node) -> Value:
@@ -197,7 +274,12 @@ class _Interpreter:
             )
         if base == 0 and exponent <= 0:
             raise ExpressionError("expected a base that is not 0", node.span)
-        return base ** sp.Rational(exponent.numerator, exponent.denominator)
+        power = base ** sp.Rational(exponent.numerator, exponent.denominator)
+        if power.has(sp.I) or (exponent.denominator > 1 and base.is_negative):
+            raise ExpressionError(
+                "expected a base that is not negative under a root", node.base.span
+            )
+        return power
 
     def _call(self, node: Call) -> Value:
         name, count = node.function, len(node.arguments)
@@ -219,6 +301,13 @@ class _Interpreter:
     def _entrywise(
         self, function: Callable[[sp.Expr], sp.Expr], value: Value, node: Call
     ) -> Value:
+        for entry in value if _is_matrix(value) else [value]:
+            if not (entry.free_symbols or _is_moderate(entry)):
+                raise ExpressionError(
+                    f"expected a number up to {MAX_CONSTANT} without functions, or "
+                    f"something with a name in it, inside {node.function}",
+                    node.span,
+                )
         found = value.applyfunc(function) if _is_matrix(value) else function(value)
         if found.has(sp.zoo, sp.oo, sp.nan, sp.I):
             raise ExpressionError(
@@ -262,6 +351,17 @@ class _Interpreter:
     def _source(self, span: Span) -> str:
         text = " ".join(self._text[span[0] : span[1]].split())
         return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _is_moderate(number: sp.Expr) -> bool:
+    """Decide whether sympy can evaluate functions of a number quickly."""
+    if any(max(abs(n.p), n.q).bit_length() > MAX_BITS for n in _numbers(number)):
+        return False
+    return not number.has(sp.Function) and abs(float(number)) <= MAX_CONSTANT
+
+
+def _operations(matrix: Value) -> int:
+    return sum(int(entry.count_ops()) for entry in matrix)
 
 
 def _is_matrix(value: Value) -> bool:

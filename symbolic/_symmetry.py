@@ -241,5 +241,7 @@ def _components(
     flat = [as_scalar(entry) for entry in space.pack(values)]
     for entry in flat:
         for symbol in entry.free_symbols:
-            known.setdefault(symbol.name, sp.Symbol(symbol.name, real=True))
+            # A constant keeps what is assumed of it, such as a sign.
+            real = symbol if symbol.is_real else sp.Symbol(symbol.name, real=True)
+            known.setdefault(symbol.name, real)
     return [as_real(entry, known) for entry in flat]
