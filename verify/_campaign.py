@@ -224,7 +224,10 @@ def _check(
 def _check_twin(
     claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
 ) -> TwinResult:
-    context = Context(profile, seed, f"{claim.id} twin", subject)
+    # On a declaration of the user's own no example by hand comes first, and a twin's
+    # counterexample is only there to be one.
+    key, shrink = f"{claim.id} twin", subject is None
+    context = Context(profile, seed, key, subject, shrink)
     evidence = tuple(route(claim.twin_subject, context) for route in claim.routes)
     return TwinResult(
         claim.twin_kind, claim.twin_statement, combine(evidence), evidence

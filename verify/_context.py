@@ -62,12 +62,14 @@ class Context:
         seed: the seed of the run.
         claim: the claim's id, part of every stream's key.
         subject: declarations under test; None for the catalogue and drawn ones.
+        shrink: whether a failure is made small, which takes a hundred instances more.
     """
 
     profile: Profile
     seed: int
     claim: str
     subject: tuple[Declaration, ...] | None = None
+    shrink: bool = True
 
     @property
     def alpha(self) -> float:
@@ -109,7 +111,7 @@ class Context:
             max_examples=count,
             database=None,
             deadline=None,
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate, *([Phase.shrink] if self.shrink else [])),
             suppress_health_check=list(HealthCheck),
             print_blob=False,
             report_multiple_bugs=False,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from symbolic import Declaration, Derivation, derive
+from symbolic import Declaration, Derivation, Loss, derive
 from verify._exact import (
     Matrix,
     Vector,
@@ -57,13 +57,7 @@ class Instance:
         """Return the N per-sample gradients at θ, exactly, by dual numbers."""
         loss = self.declaration.loss
         assert loss is not None
-        point = dict(zip(loss.space.symbols, theta or self.theta, strict=True))
-        return tuple(
-            gradient(
-                loss.expression, point, dict(zip(loss.data.symbols, row, strict=True))
-            )
-            for row in self.samples
-        )
+        return _gradients(loss, self.samples, theta or self.theta)
 
     def moved(self, q: Fraction) -> Vector | None:
         """Return θ_λ at e^λ = q, or None unless all eigenvalues of A are integers."""
@@ -127,6 +121,17 @@ class Instance:
     def with_(self, **changes: Any) -> Instance:
         """Return a copy with some attributes changed."""
         return replace(self, **changes)
+
+
+@lru_cache(maxsize=1024)
+def _gradients(
+    loss: Loss, samples: tuple[Vector, ...], theta: Vector
+) -> tuple[Vector, ...]:
+    point = dict(zip(loss.space.symbols, theta, strict=True))
+    return tuple(
+        gradient(loss.expression, point, dict(zip(loss.data.symbols, row, strict=True)))
+        for row in samples
+    )
 
 
 @lru_cache(maxsize=256)

@@ -34,7 +34,12 @@ from tests.faults import alter
 from verify import Evidence, Instance, instances
 from verify._context import Context, Profile
 from verify._exact import _power, covariance, form, trace_product
-from verify._instances import _projectors, _rational_matrix, derived
+from verify._instances import (
+    _gradients,
+    _projectors,
+    _rational_matrix,
+    derived,
+)
 from verify._routes import _fixed_point, _flow, _implicit, _orbit, _potential, _scaling
 from verify._routes._common import Factors
 from verify._routes._theorem1 import coefficients, generic_equilibrium
@@ -61,7 +66,8 @@ def pool() -> tuple[Instance, ...]:
 @pytest.fixture(autouse=True)
 def no_stale_derivations() -> Iterator[None]:
     def clear() -> None:
-        for cached in (derived, _projectors, _rational_matrix, generic_equilibrium):
+        every = (derived, _gradients, _projectors, _rational_matrix)
+        for cached in (*every, generic_equilibrium):
             cached.cache_clear()
 
     clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache, partial
 from itertools import product as cartesian
@@ -28,6 +28,7 @@ from tests.faults import alter
 from verify import Evidence, Instance
 from verify._context import Context, Profile
 from verify._exact import _power, apply, covariance, trace_product
+from verify._instances import _gradients
 from verify._routes import (
     _existence,
     _factorisation_exact as exact,
@@ -429,6 +430,13 @@ FAULTS: tuple[tuple[Any, str, str, Callable[[Context], Evidence]], ...] = (
     (LinearNet.stepped, "1.0 - 2.0 * lr", "1.0 - lr", compiled),
     (LinearNet.gradient, "(2.0 / ", "(1.0 / ", compiled),
 )
+
+
+@pytest.fixture(autouse=True)
+def no_stale_gradients() -> Iterator[None]:
+    _gradients.cache_clear()
+    yield
+    _gradients.cache_clear()
 
 
 @pytest.mark.parametrize(("function", "old", "new", "route"), FAULTS)

@@ -16,7 +16,12 @@ from verify import Claim, claim_ids, claim_titles
 from verify._claims import CLAIMS
 from verify._context import PROFILE_SIZES, Context
 from verify._evidence import Evidence
-from verify._instances import _projectors, _rational_matrix, derived
+from verify._instances import (
+    _gradients,
+    _projectors,
+    _rational_matrix,
+    derived,
+)
 from verify._routes import _flow, _orbit, _theorem1
 from verify._routes._common import Factors
 
@@ -31,7 +36,7 @@ HALF = Fraction(1, 2)
 @pytest.fixture(autouse=True)
 def no_stale_derivations() -> Iterator[None]:
     def clear() -> None:
-        for cache in (derived, _projectors, _rational_matrix):
+        for cache in (derived, _gradients, _projectors, _rational_matrix):
             cache.cache_clear()
 
     clear()
