@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -13,16 +14,23 @@ from typing import Annotated, Any, Literal, TypeVar
 import sympy as sp
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from symbolic._applied import Table
+from symbolic._constants import Constant
 from symbolic._declaration import Declaration
 from symbolic._errors import DeclarationError
-from symbolic._language import interpret, nearest
+from symbolic._interpreter import nearest
+from symbolic._language import interpret
 from symbolic._loss import Loss
 from symbolic._space import ParameterSpace, check_name
 from symbolic._symmetry import Symmetry
+from symbolic._word_language import interpret_words, space_words
+from symbolic._words import matrix
 
 
 MAX_BYTES = 64 * 1024
-MAX_COMPONENTS = 40  # of all parameters together, of all data, of all constants
+MAX_COMPONENTS = 40  # of all parameters, of all data: beyond, words of matrices
+MAX_SIZE = 10**9
+MAX_NAMES = 100  # in a table
 _DOTTED = re.compile(  # keys of 9 parts: tomllib takes quadratic time on longer ones
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){8}"""
 )
@@ -70,7 +78,8 @@ def load(path: str | Path) -> Declaration:
         path: the file; see the README for its keys.
 
     Returns:
-        The declaration, with integer sizes.
+        The declaration; where a size is a symbol, or there are more than 40 components,
+        in words of matrices.
 
     Raises:
         DeclarationError: naming every mistake with its key, and where in an expression
@@ -83,7 +92,7 @@ def load(path: str | Path) -> Declaration:
             f"{path}: expected at most {MAX_BYTES} bytes, got {len(raw)}"
         )
     try:
-        return read(raw.decode("utf-8"))
+        return loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise DeclarationError(
             f"{path}: expected UTF-8, got byte 0x{raw[error.start]:02x} at position "
@@ -93,7 +102,7 @@ def load(path: str | Path) -> Declaration:
         raise DeclarationError(f"{path}: {error}") from None
 
 
-def read(text: str) -> Declaration:
+def loads(text: str) -> Declaration:
     """Return the declaration of a TOML text; `load` reads it from a file.
 
     Args:
@@ -105,7 +114,7 @@ def read(text: str) -> Declaration:
     Raises:
         DeclarationError: naming every mistake.
 
-    >>> read('''
+    >>> loads('''
     ... schema = 1
     ... name = "cubic rescaling"
     ... [parameters]
@@ -137,6 +146,7 @@ class _Reader:
     def __init__(self, file: _File, wrong: list[str]) -> None:
         self._file = file
         self._wrong = list(wrong)
+        self._matrices = False
 
     def declaration(self) -> Declaration:
         file = self._file
@@ -150,11 +160,11 @@ class _Reader:
         self._stop()
         assert space is not None
         assert sample is not None
-        self._try("", self._check_components)
-        self._stop()
-        values = {name: space[name] for name in space.names} | constants
-        symmetry = self._attempt(lambda: self._symmetry(space, values, constants))
-        loss = self._attempt(lambda: self._loss(space, sample, values))
+        if not self._matrices:
+            self._try("", self._check_components)
+            self._stop()
+        symmetry = self._attempt(lambda: self._symmetry(space, constants))
+        loss = self._attempt(lambda: self._loss(space, sample, constants))
         self._stop()
         assert symmetry is not None
         return Declaration(file.name, space, symmetry, loss)
@@ -179,10 +189,10 @@ class _Reader:
         sizes = {name: self._shape(name, shape) for name, shape in shapes.items()}
         return ParameterSpace(sizes)
 
-    def _shape(self, name: str, shape: list[int | str]) -> tuple[int, ...]:
+    def _shape(self, name: str, shape: list[int | str]) -> tuple[int | str, ...]:
         return tuple(self._size(name, size) for size in shape)
 
-    def _size(self, name: str, size: int | str) -> int:
+    def _size(self, name: str, size: int | str) -> int | str:
         known = self._file.dimensions
         if isinstance(size, str):
             if size not in known:
@@ -191,16 +201,11 @@ class _Reader:
                     f"{nearest(size, known)}; declare it under [dimensions]"
                 )
             value = known[size]
-            if isinstance(value, str):
-                raise DeclarationError(
-                    f"the dimension {size} in the shape of {name} is a symbol: files "
-                    f"are read at integer sizes so far; give it a number"
-                )
-            return value
+            return size if isinstance(value, str) else value
         return size
 
     def _check_sizes(self) -> None:
-        """Check every shape before anything of its size is built."""
+        """Check every shape, and find out whether to work in words of matrices."""
         file = self._file
         constants = {name: c.shape for name, c in file.constants.items()}
         tables = {
@@ -209,26 +214,34 @@ class _Reader:
             "constants": constants,
         }
         for table, shapes in tables.items():
-            count = 0
+            count: float = 0
+            if len(shapes) > MAX_NAMES:
+                self._wrong.append(
+                    f"{table}: expected at most {MAX_NAMES} names, got {len(shapes)}"
+                )
+                continue
             for name, shape in shapes.items():
                 where = f"{table}.{name}"
                 count += self._try(where, partial(self._count, name, shape)) or 0
-            if count > MAX_COMPONENTS:
-                shown = count if count < 10**9 else "far more"
-                self._wrong.append(
-                    f"{table}: expected at most {MAX_COMPONENTS} components in all at "
-                    f"integer sizes, got {shown}"
-                )
+            self._matrices |= count > MAX_COMPONENTS
 
-    def _count(self, name: str, shape: list[int | str]) -> int:
+    def _count(self, name: str, shape: list[int | str]) -> float:
+        """Return the number of components, infinite where a size is a symbol.
+
+        Raises:
+            DeclarationError: for sizes that are none.
+        """
         sizes = self._shape(name, shape)
-        if any(size < 1 for size in sizes):
+        numbers = [size for size in sizes if isinstance(size, int)]
+        if any(size < 1 for size in numbers):
             raise DeclarationError("expected positive sizes")
+        if any(size > MAX_SIZE for size in numbers):
+            raise DeclarationError(f"expected sizes up to {MAX_SIZE}; use a symbol")
         if len(sizes) > 2:
             raise DeclarationError(
                 f"expected a scalar, a vector or a matrix, got {len(sizes)} axes"
             )
-        return prod(sizes)
+        return prod(numbers) if len(numbers) == len(sizes) else math.inf
 
     def _check_components(self) -> None:
         """Check that no two symbols, given or derived, have one name."""
@@ -236,36 +249,19 @@ class _Reader:
         constants = {name: c.shape for name, c in file.constants.items()}
         self._space(file.parameters | file.data | constants)
 
-    def _constants(self) -> dict[str, Any]:
-        found = {}
+    def _constants(self) -> tuple[Constant, ...]:
+        found = []
         for name, declared in self._file.constants.items():
             where = f"constants.{name}"
-            found[name] = self._try(where, partial(self._constant, name, declared))
-        return found
+            found.append(self._try(where, partial(self._constant, name, declared)))
+        return tuple(constant for constant in found if constant is not None)
 
-    def _constant(self, name: str, declared: _Constant) -> Any:
-        shape = (*self._shape(name, declared.shape), 1, 1)[:2]
-        if not declared.shape:
-            return sp.Symbol(name, **_assumed(declared.assume))
-        if declared.symmetric and shape[0] != shape[1]:
-            raise DeclarationError(
-                f"expected a symmetric constant to be square, got {shape[0]} x "
-                f"{shape[1]}"
-            )
-
-        def entry(i: int, j: int) -> sp.Symbol:
-            first, second = sorted((i, j)) if declared.symmetric else (i, j)
-            return sp.Symbol(f"{name}_{first}_{second}", **_assumed(declared.assume))
-
-        return sp.ImmutableDenseMatrix(
-            [[entry(i, j) for j in range(shape[1])] for i in range(shape[0])]
-        )
+    def _constant(self, name: str, declared: _Constant) -> Constant:
+        shape = self._shape(name, declared.shape)
+        return Constant(name, shape, declared.assume, declared.symmetric)
 
     def _symmetry(
-        self,
-        space: ParameterSpace,
-        values: dict[str, Any],
-        constants: dict[str, Any],
+        self, space: ParameterSpace, constants: tuple[Constant, ...]
     ) -> Symmetry | None:
         table = self._file.symmetry
         given = [key for key in _KINDS if getattr(table, key) is not None]
@@ -274,24 +270,10 @@ class _Reader:
                 f"symmetry: expected exactly one of {', '.join(_KINDS)}, got "
                 f"{' and '.join(given) or 'none'}"
             )
-        if table.matrix is not None:
-            n, lengths = space.size, [len(row) for row in table.matrix]
-            if lengths != [n] * n:
-                raise DeclarationError(
-                    f"symmetry.matrix: expected {n} rows of {n} entries, on the flat "
-                    f"vector ({', '.join(map(str, space.symbols))}), got "
-                    f"{len(lengths)} rows of {str(lengths)[:40]} entries"
-                )
-            rows = [
-                [self._entry(i, j, entry, constants) for j, entry in enumerate(row)]
-                for i, row in enumerate(table.matrix)
-            ]
-            self._stop()
-            return self._try("symmetry", lambda: Symmetry.exponential(space, rows))
         key = given[0]
-        texts = getattr(table, key)
-        rho = {"rho": sp.Symbol("rho", real=True)} if key == "transformation" else {}
-        images = {}
+        if table.matrix is not None:
+            return self._exponential(space, table.matrix, constants)
+        texts: dict[str, str] = getattr(table, key)
         for name, text in texts.items():
             where = f"symmetry.{key}.{_printable(name)}"
             if name not in space.names:
@@ -299,15 +281,45 @@ class _Reader:
                     f"{where}: expected a parameter{nearest(name, space.names)}"
                 )
                 continue
-            known = values | rho
-            images[name] = self._try("", partial(interpret, text, known, where))
+            more = ["rho"] if key == "transformation" else []
+            values = self._names(space, constants, more)
+            self._try("", partial(self._interpret, text, values, where))
         self._stop()
         build = (
             Symmetry.from_transformation
             if key == "transformation"
             else Symmetry.from_generator
         )
-        return self._try(f"symmetry.{key}", lambda: build(space, images))
+        return self._try(
+            f"symmetry.{key}",
+            lambda: build(space, texts, constants=constants, matrices=self._matrices),
+        )
+
+    def _exponential(
+        self,
+        space: ParameterSpace,
+        matrix: list[list[str | int]],
+        constants: tuple[Constant, ...],
+    ) -> Symmetry | None:
+        if self._matrices:
+            raise DeclarationError(
+                f"symmetry.matrix: expected integer sizes and at most "
+                f"{MAX_COMPONENTS} components; declare J by its parts under generator"
+            )
+        n, lengths = space.size, [len(row) for row in matrix]
+        if lengths != [n] * n:
+            raise DeclarationError(
+                f"symmetry.matrix: expected {n} rows of {n} entries, on the flat "
+                f"vector ({', '.join(map(str, space.symbols))}), got "
+                f"{len(lengths)} rows of {str(lengths)[:40]} entries"
+            )
+        known = {each.name: each.components for each in constants}
+        rows = [
+            [self._entry(i, j, entry, known) for j, entry in enumerate(row)]
+            for i, row in enumerate(matrix)
+        ]
+        self._stop()
+        return self._try("symmetry", lambda: Symmetry.exponential(space, rows))
 
     def _entry(
         self, i: int, j: int, entry: int | str, constants: Mapping[str, Any]
@@ -316,30 +328,48 @@ class _Reader:
         text = _brief(entry) if isinstance(entry, int) else entry
         return self._try("", lambda: interpret(text, constants, where))
 
+    def _names(
+        self,
+        space: ParameterSpace,
+        constants: tuple[Constant, ...],
+        more: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Return what names stand for, at the level that the sizes ask for."""
+        if self._matrices:
+            values = space_words(space) | {each.name: each.words for each in constants}
+            return values | {name: matrix(name, 1, 1) for name in more}
+        values = {name: space[name] for name in space.names}
+        values |= {each.name: each.components for each in constants}
+        return values | {name: sp.Symbol(name, real=True) for name in more}
+
+    def _interpret(self, text: str, values: Mapping[str, Any], where: str) -> Any:
+        if self._matrices:
+            return interpret_words(text, values, Table(), where)
+        return interpret(text, values, where)
+
     def _loss(
-        self, space: ParameterSpace, sample: ParameterSpace, values: dict[str, Any]
+        self,
+        space: ParameterSpace,
+        sample: ParameterSpace,
+        constants: tuple[Constant, ...],
     ) -> Loss | None:
         table = self._file.loss
         if table is None:
             return None
-        known = values | {name: sample[name] for name in sample.names}
-        where = "loss.expression"
-        expression = self._try("", lambda: interpret(table.expression, known, where))
-        if expression is None:
+        text, where = table.expression, "loss.expression"
+        values = self._names(space, constants)
+        values |= (
+            space_words(sample, data=True)
+            if self._matrices
+            else {name: sample[name] for name in sample.names}
+        )
+        if self._try("", lambda: self._interpret(text, values, where)) is None:
             return None
-        constants = {
-            symbol
-            for name in self._file.constants
-            for symbol in values[name].free_symbols
-        }
-        held = sorted(s.name for s in expression.free_symbols & constants)
-        if held:
-            raise DeclarationError(
-                f"{where}: expected parameters and data only, got the constant "
-                f"{held[0]}; constants stand in the symmetry"
-            )
-        shapes = {name: shape for name, shape in sample.items}
-        return self._try(where, lambda: Loss(expression, space, data=shapes))
+        shapes = dict(sample.items)
+        return self._try(
+            where,
+            lambda: Loss(text, space, shapes, constants, matrices=self._matrices),
+        )
 
     def _attempt(self, action: Callable[[], _T]) -> _T | None:
         """Return what a whole table gives; note its mistakes beside those before."""
@@ -368,10 +398,6 @@ class _Reader:
 
 
 _KINDS = ("transformation", "generator", "matrix")
-
-
-def _assumed(assume: str) -> dict[str, bool]:
-    return {"real": True} if assume == "real" else {"real": True, assume: True}
 
 
 def _unknown(table: Mapping[str, Any]) -> list[str]:

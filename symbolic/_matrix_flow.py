@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from symbolic._errors import DeclarationError
+from symbolic._letters import Word, closed, copies, recopied
 from symbolic._trace_calculus import (
     differential,
     gradient,
@@ -17,13 +18,9 @@ from symbolic._trace_calculus import (
 from symbolic._trace_moments import laplacian
 from symbolic._words import (
     MatrixPolynomial,
-    Word,
-    closed,
-    copies,
     identity,
     matrix,
     norm2,
-    recopied,
     sample,
     scalar,
     zero,

@@ -16,6 +16,7 @@ import sympy as sp
 from symbolic._errors import DeclarationError
 
 
+MAX_NAMED = 500  # components whose names are compared
 Shape = tuple[int | str, ...]
 
 RESERVED = frozenset({"rho", "lam", "sigma2", "gamma", "eta", "S"})
@@ -55,10 +56,12 @@ class ParameterSpace:
         self, shapes: Mapping[str, Sequence[int | str]] | None = None, /, **more: Any
     ) -> None:
         declared = {**(shapes or {}), **more}
-        items = tuple((name, _checked(name, shape)) for name, shape in declared.items())
+        items = tuple(
+            (name, check_shape(name, shape)) for name, shape in declared.items()
+        )
         object.__setattr__(self, "items", items)
-        if self.has_symbolic_sizes:
-            return
+        if self.has_symbolic_sizes or self.size > MAX_NAMED:
+            return  # too many to be written out: only words of matrices go so far
         names = [symbol.name for symbol in self.symbols]
         names += [f"{prefix}{name}" for name in names for prefix in ("g_", "gbar_")]
         names += _covariance_names(self.names, [symbol.name for symbol in self.symbols])
@@ -224,6 +227,25 @@ def _covariance_names(declared: Sequence[str], components: list[str]) -> list[st
     return [f"Sigma_{a}_{b}" for a, b in pairs]
 
 
+def check_derived_names(parameters: Sequence[str], others: Sequence[str]) -> None:
+    """Check that no name is that of a gradient in a parameter.
+
+    Args:
+        parameters: the names of the parameters.
+        others: names of anything.
+
+    Raises:
+        DeclarationError: where one is.
+    """
+    made = {f"{p}_{name}": name for name in parameters for p in ("g", "h", "gbar")}
+    for name in others:
+        if name in made:
+            raise DeclarationError(
+                f"expected names that differ from those of gradients, got {name!r} "
+                f"twice (it is that of the gradient in {made[name]!r}); rename it"
+            )
+
+
 def check_name(name: object) -> None:
     """Check a declared name.
 
@@ -242,7 +264,12 @@ def check_name(name: object) -> None:
         )
 
 
-def _checked(name: str, shape: object) -> Shape:
+def check_shape(name: str, shape: object) -> Shape:
+    """Return the shape of a declared name as a tuple.
+
+    Raises:
+        DeclarationError: for a bad name or a bad shape.
+    """
     check_name(name)
     if isinstance(shape, (str, int)) or not isinstance(shape, Sequence):
         raise DeclarationError(

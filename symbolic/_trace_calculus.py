@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import product
+from math import prod
 
 from symbolic._errors import DeclarationError
-from symbolic._words import (
-    Key,
-    Letter,
-    MatrixPolynomial,
-    Number,
-    RawTerm,
-    Word,
-    assemble,
-    copies,
-    recopied,
-    shifted,
-    transpose,
-)
+from symbolic._letters import Key, Letter, Number, Word, copies, recopied, transpose
+from symbolic._words import MatrixPolynomial, RawTerm, assemble, identity, shifted
 
 
 Assignment = Mapping[MatrixPolynomial, MatrixPolynomial]
+MAX_CHOICES = 4_096  # of a term for each letter, before equal ones are merged
+MAX_MULTIPLIED = 40_000  # letters, in one product
 _Place = tuple[int, int]  # word (−1: the open one), position in it
 
 
@@ -108,7 +101,8 @@ def second_differential(
 def substitute(f: MatrixPolynomial, values: Assignment) -> MatrixPolynomial:
     """Return f with every occurrence of the variables replaced.
 
-    A data variable is replaced sample by sample: r ↦ UWx − y in each copy.
+    A data variable is replaced sample by sample: r ↦ UWx − y in each copy. Terms of
+    high degree are multiplied out factor by factor, so that equal terms meet early.
 
     Args:
         f: a polynomial of any shape.
@@ -117,12 +111,79 @@ def substitute(f: MatrixPolynomial, values: Assignment) -> MatrixPolynomial:
     Returns:
         The polynomial after substitution.
 
+    Raises:
+        DeclarationError: where multiplying out takes too many terms.
+
     >>> from symbolic import matrix
     >>> U, R = matrix("U", "m", "d"), matrix("R", "d", "d")
     >>> substitute(U @ U.T, {U: U @ R}) == U @ R @ R.T @ U.T
     True
     """
-    return assemble(f.rows, f.cols, _replaced(f, _table(values), None))
+    table = _table(values)
+    many = {k: c for k, c in f.terms.items() if _choices(k, table) > MAX_CHOICES}
+    few = {k: c for k, c in f.terms.items() if k not in many}
+    rest = MatrixPolynomial(f.rows, f.cols, few)
+    total = assemble(f.rows, f.cols, _replaced(rest, table, None))
+    for key, c in many.items():
+        total += _multiplied(MatrixPolynomial(f.rows, f.cols, {key: c}), table)
+    return total
+
+
+def _choices(key: Key, table: Mapping[str, MatrixPolynomial]) -> int:
+    """Return the number of ways to choose a term for each letter."""
+    words = (*key[1], key[2])
+    return prod(len(table[a.name].terms) for w in words for a in w if a.name in table)
+
+
+def _multiplied(
+    f: MatrixPolynomial, table: Mapping[str, MatrixPolynomial]
+) -> MatrixPolynomial:
+    """Return one term with its letters replaced, factor by factor.
+
+    Raises:
+        DeclarationError: for a term with averaged samples, whose factors cannot be
+            taken apart, and where a product has too many terms.
+    """
+    (((powers, traced, word), c),) = f.terms.items()
+    if copies([*traced, word]):
+        raise DeclarationError(
+            f"expected at most {MAX_CHOICES} terms of a mean to multiply out"
+        )
+    total = MatrixPolynomial("1", "1", {(powers, (), ()): c})
+    for w, n in Counter(traced).items():
+        factor = _word_value(w, table).tr()
+        for _ in range(n):
+            total = _bounded(total, factor) * factor
+    last = _word_value(word, table) if word else identity(f.rows)
+    return _bounded(total, last) * last
+
+
+def _word_value(word: Word, table: Mapping[str, MatrixPolynomial]) -> MatrixPolynomial:
+    total: MatrixPolynomial | None = None
+    for a in word:
+        value = table.get(a.name)
+        if value is None:
+            value = assemble(a.rows, a.cols, [(1, (), (), (a,))])
+        elif a.transposed:
+            value = value.T
+        total = value if total is None else _bounded(total, value) @ value
+    assert total is not None  # a word has a letter
+    return total
+
+
+def _bounded(left: MatrixPolynomial, right: MatrixPolynomial) -> MatrixPolynomial:
+    """Return the left factor of a product that is not too long.
+
+    Raises:
+        DeclarationError: where it is.
+    """
+    longest = max((sum(map(len, (*ws, w))) for _, ws, w in left.terms), default=0)
+    if len(left.terms) * len(right.terms) * (longest + 1) > MAX_MULTIPLIED:
+        raise DeclarationError(
+            f"expected a polynomial of lower degree: one term multiplied out has more "
+            f"than {len(left.terms)} terms of {longest} matrices"
+        )
+    return left
 
 
 def _table(values: Assignment) -> dict[str, MatrixPolynomial]:

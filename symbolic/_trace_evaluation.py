@@ -10,9 +10,10 @@ from itertools import product
 import sympy as sp
 
 from symbolic._errors import DeclarationError
+from symbolic._letters import Key, Letter, Word, copies
 from symbolic._trace_notation import latex
 from symbolic._verdict import Finding, Verdict, Witness
-from symbolic._words import Key, Letter, MatrixPolynomial, Word, copies
+from symbolic._words import MatrixPolynomial
 
 
 Values = Mapping[str, sp.Matrix]

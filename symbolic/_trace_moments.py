@@ -6,20 +6,9 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from symbolic._errors import DeclarationError
+from symbolic._letters import Key, Letter, Number, Word, transpose
 from symbolic._trace_calculus import check_scalar, gradient, with_size
-from symbolic._words import (
-    Key,
-    Letter,
-    MatrixPolynomial,
-    Number,
-    RawTerm,
-    Word,
-    assemble,
-    dot,
-    matrix,
-    transpose,
-    zero,
-)
+from symbolic._words import MatrixPolynomial, RawTerm, assemble, dot, matrix, zero
 
 
 _ONE = "1"

@@ -6,20 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from symbolic._errors import DeclarationError
+from symbolic._letters import Key, Number, Word, copies, recopied, rotations, transpose
 from symbolic._trace_calculus import with_size
-from symbolic._words import (
-    Key,
-    MatrixPolynomial,
-    Number,
-    RawTerm,
-    Word,
-    assemble,
-    copies,
-    recopied,
-    rotations,
-    shifted,
-    transpose,
-)
+from symbolic._words import MatrixPolynomial, RawTerm, assemble, shifted
 
 
 _ONE = "1"

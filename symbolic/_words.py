@@ -12,89 +12,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from itertools import permutations, product
-from typing import NamedTuple
 
 from symbolic._errors import DeclarationError
+from symbolic._letters import (
+    Key,
+    Letter,
+    Number,
+    Powers,
+    Word,
+    closed,
+    copies,
+    opened,
+    recopied,
+    transpose,
+)
+from symbolic._trace_notation import latex
+from symbolic._trace_text import text
 
 
-class Letter(NamedTuple):
-    """One matrix of a word.
-
-    Attributes:
-        name: the variable's name.
-        copy: 0 for the sample at hand (and for what is no data); k > 0 for the k-th
-            independent sample that the term is averaged over.
-        transposed: whether the letter stands for the transpose.
-        rows: number of rows, after transposition, as a name or a numeral.
-        cols: number of columns likewise.
-        symmetric: whether it equals its transpose.
-        data: whether it belongs to a sample.
-    """
-
-    name: str
-    copy: int
-    transposed: bool
-    rows: str
-    cols: str
-    symmetric: bool
-    data: bool
-
-
-Word = tuple[Letter, ...]
-Powers = tuple[tuple[str, int], ...]
-Key = tuple[Powers, tuple[Word, ...], Word]
-Number = int | Fraction
 _ONE = "1"
 
 
-@lru_cache(maxsize=65536)
-def transpose(word: Word) -> Word:
-    """Return the transposed word: reversed, each letter transposed."""
-    return tuple(map(_transposed, reversed(word)))
-
-
-@lru_cache(maxsize=4096)
-def _transposed(a: Letter) -> Letter:
-    if a.symmetric:
-        return a
-    return a._replace(transposed=not a.transposed, rows=a.cols, cols=a.rows)
-
-
-def rotations(word: Word) -> Iterator[Word]:
-    """Yield the cyclic shifts of a word."""
-    return (word[i:] + word[:i] for i in range(len(word)))
-
-
-@lru_cache(maxsize=65536)
-def closed(word: Word) -> tuple[Word, ...]:
-    """Return the canonical words whose traces multiply to the trace of `word`."""
-    cuts = [i for i, letter in enumerate(word) if letter.rows == _ONE]
-    if not cuts:
-        both = (word, transpose(word))
-        return (min(shift for each in both for shift in rotations(each)),)
-    turned = word[cuts[0] :] + word[: cuts[0]]
-    return tuple(min(part, transpose(part)) for part in _split(turned))
-
-
-@lru_cache(maxsize=65536)
-def opened(word: Word) -> tuple[tuple[Word, ...], Word]:
-    """Return the scalars an open word contains, and what is left of it."""
-    parts = _split(word)
-    inner = [p for p in parts if p[0].rows == _ONE == p[-1].cols]
-    rest = tuple(letter for p in parts if p not in inner for letter in p)
-    return tuple(min(part, transpose(part)) for part in inner), rest
-
-
-def _split(word: Word) -> list[Word]:
-    """Cut a word before every letter with one row."""
-    starts = [i for i, a in enumerate(word) if i and a.rows == _ONE]
-    ends = [*starts, len(word)]
-    return [word[i:j] for i, j in zip([0, *starts], ends, strict=True) if i < j]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MatrixPolynomial:
     """A polynomial in matrices of symbolic size; the 1 × 1 ones are the scalars.
 
@@ -112,6 +52,8 @@ class MatrixPolynomial:
     True
     >>> identity("d").tr() == scalar("d")
     True
+    >>> (U @ B @ U.T).tr() / 2
+    tr(U*B*U.T)/2
     """
 
     rows: str
@@ -120,6 +62,13 @@ class MatrixPolynomial:
 
     def __hash__(self) -> int:
         return hash((self.rows, self.cols, frozenset(self.terms.items())))
+
+    def __repr__(self) -> str:
+        """Return the polynomial in the language of declaration files."""
+        return text(self)
+
+    def _repr_latex_(self) -> str:
+        return f"${latex(self)}$"
 
     def __add__(self, other: MatrixPolynomial) -> MatrixPolynomial:
         self._same_shape(other)
@@ -158,6 +107,10 @@ class MatrixPolynomial:
         return assemble(rows, cols, _products(self, other))
 
     __rmul__ = __mul__
+
+    def __truediv__(self, number: Number) -> MatrixPolynomial:
+        """Return the polynomial over a number."""
+        return self * (1 / Fraction(number))
 
     def __matmul__(self, other: MatrixPolynomial) -> MatrixPolynomial:
         """Return the matrix product."""
@@ -327,23 +280,6 @@ def assemble(rows: str, cols: str, terms: Iterable[RawTerm]) -> MatrixPolynomial
         key = _renamed(_collected(powers), words, word)
         result[key] = result.get(key, 0) + coefficient
     return MatrixPolynomial(rows, cols, {k: c for k, c in result.items() if c})
-
-
-def copies(words: Iterable[Word]) -> list[int]:
-    """Return the averaged samples that occur, in increasing order."""
-    return sorted({a.copy for word in words for a in word if a.copy})
-
-
-def recopied(word: Word, names: Mapping[int, int]) -> Word:
-    """Return the word with its samples renamed."""
-    return tuple(
-        _copied(a, names[a.copy]) if a.data and a.copy in names else a for a in word
-    )
-
-
-@lru_cache(maxsize=4096)
-def _copied(a: Letter, copy: int) -> Letter:
-    return a._replace(copy=copy)
 
 
 def _renamed(powers: Powers, words: list[Word], word: Word) -> Key:

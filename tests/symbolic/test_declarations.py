@@ -49,7 +49,7 @@ def test_losses_are_finite(bad: Any) -> None:
         Loss(bad, PAIR)
 
 
-@pytest.mark.parametrize("bad", ["u*w", sp.Matrix([u, w]), None, [u], sp.true])
+@pytest.mark.parametrize("bad", [sp.Matrix([u, w]), None, [u], sp.true])
 def test_losses_are_scalar_expressions(bad: Any) -> None:
     with pytest.raises(DeclarationError, match=r"expected a (sympy expression|scalar)"):
         Loss(bad, PAIR)
@@ -137,7 +137,6 @@ def test_bad_matrices_are_refused(A: Any, message: str) -> None:
         ({"u": u + sp.exp(rho)}, r"got u -> u \+ 1"),
         ({"v": u}, "expected one of u, w, got 'v'"),
         ({"u": sp.Matrix([u, w])}, r"'u' of shape \(\), got 2 entries"),
-        ({"u": "u"}, "got the string 'u'"),
     ],
 )
 def test_bad_transformations_are_refused(images: dict[str, Any], message: str) -> None:

@@ -194,8 +194,7 @@ _NAMES = [
 _SHAPES = [
     "[0]",
     "[-1]",
-    "[61]",
-    "[1000000000]",
+    "[1000000001]",
     "[" + "9" * 4000 + "]",
     "[" + "9" * 5000 + "]",
     "[0x" + "f" * 20000 + "]",
@@ -260,7 +259,7 @@ _FILES = [
     f"{_HEAD}{_GOOD}\u202e",
     f"{_HEAD}[parameters]\n" + "\n".join(f"u{k} = []" for k in range(3000)),
     f"{_HEAD}{_GOOD}[data]\n" + "\n".join(f"x{k} = []" for k in range(3000)),
-    f"{_HEAD}{_GOOD}[constants]\nB = {{shape = [100000, 100000]}}",
+    f"{_HEAD}{_GOOD}[constants]\nB = {{shape = [10000000000, 2]}}",
     f"{_HEAD}[parameters]\nu = []\n[symmetry]\nmatrix = [[" + "1," * 20000 + "1]]",
     f"{_HEAD}[parameters]\nu = []\n[symmetry]\nmatrix = [[0x" + "f" * 9000 + "]]",
     f"{_HEAD}[parameters]\nu = []\n[symmetry]\nmatrix = [['eval(1)']]",
@@ -292,4 +291,7 @@ HARMLESS = [
     _in_loss("u.T.T.T"),
     _in_generator("exp(exp(u))"),
     _in_generator("0"),
+    _shaped("[61]"),
+    _shaped("[1000000000]"),
+    f"{_HEAD}{_GOOD}[constants]\nB = {{shape = [100000, 100000]}}",
 ]

@@ -1,0 +1,173 @@
+"""G on the orbit θ_λ = e^{λA}θ where A acts on each matrix from its sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import sympy as sp
+
+from symbolic._applied import Applied, Table
+from symbolic._letters import Word, transpose
+from symbolic._orbit import _closed_form
+from symbolic._trace_text import text
+from symbolic._words import (
+    MatrixPolynomial,
+    dot,
+    identity,
+    norm2,
+    sample,
+    scalar,
+    zero,
+)
+
+
+Words = tuple[MatrixPolynomial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixEquilibrium:
+    """G(θ_λ) at any size (P1, Theorem 1), with `lam` for λ and `expm` for e^M.
+
+    Attributes:
+        balance: G(θ_λ), in θ and the centred gradient `h_X` of a sample at θ.
+        closed_form: λ* as text where it is known, else None.
+        applied: the exponentials in it.
+    """
+
+    balance: MatrixPolynomial
+    closed_form: str | None
+    applied: tuple[Applied, ...]
+
+    @property
+    def expression(self) -> MatrixPolynomial:
+        """Return G(θ_λ), whose zero λ* is the noise equilibrium."""
+        return self.balance
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """J_X = LX + XR + cX with constants L = Lᵀ, R = Rᵀ and c; all have their shapes."""
+
+    X: MatrixPolynomial
+    left: MatrixPolynomial
+    right: MatrixPolynomial
+    factor: MatrixPolynomial
+
+    @property
+    def number(self) -> sp.Rational | None:
+        """Return c where J_X = cX with a number c."""
+        terms = self.factor.terms
+        if self.left.terms or self.right.terms or set(terms) - {((), (), ())}:
+            return None
+        c = terms.get(((), (), ()), 0)
+        return sp.Rational(c.numerator, c.denominator)
+
+    def pulled(self, Y: MatrixPolynomial, sign: int, table: Table) -> MatrixPolynomial:
+        """Return ⟨Y_λ, J(Y_λ)⟩ for Y_λ = e^{±λL} Y e^{±λR} e^{±λc}."""
+        lam = 2 * sign * scalar("lam")
+        grow = [self.left, self.right, self.factor]
+        L, R, c = (_exponential(lam * each, table) for each in grow)
+        total = zero(1, 1)
+        for inner in (self.left @ Y, Y @ self.right, self.factor * Y):
+            total += dot(Y, L @ inner @ R)
+        return c * total
+
+
+def matrix_equilibrium(generator: Words, parameters: Words) -> MatrixEquilibrium | None:
+    """Derive G(θ_λ) from Σ(θ_λ) = e^{−λA}Σe^{−λA}, at any size.
+
+    Args:
+        generator: J = Aθ with A = Aᵀ, one polynomial for each parameter.
+        parameters: θ.
+
+    Returns:
+        G, or None where J mixes parameters or acts from both sides in one term.
+    """
+    sides = [_sides(J, X) for J, X in zip(generator, parameters, strict=True)]
+    live = [each for each in sides if each is not None]
+    if len(live) < len(sides):
+        return None
+    table = Table()
+    balance = zero(1, 1)
+    for each in live:
+        h = _noise(each.X)
+        balance += -2 * scalar("gamma") * each.pulled(each.X, 1, table)
+        balance += scalar("sigma2") * each.pulled(h, -1, table).mean()
+    return MatrixEquilibrium(balance, _closed(live), tuple(table.known.values()))
+
+
+def _noise(X: MatrixPolynomial) -> MatrixPolynomial:
+    return sample(f"h_{X.letter.name}", X.rows, X.cols)
+
+
+def _closed(sides: list[_Sides]) -> str | None:
+    """Return λ* where every J_X is a number times X, and a closed form is known."""
+    groups: dict[sp.Rational, list[_Sides]] = {}
+    for each in sides:
+        if each.number is None:
+            return None
+        groups.setdefault(each.number, []).append(each)
+    mu = tuple(groups)
+    t = tuple(_symbol([norm2(e.X) for e in group]) for group in groups.values())
+    s = tuple(
+        _symbol([norm2(_noise(e.X)).mean() for e in group]) for group in groups.values()
+    )
+    found = _closed_form(mu, t, s)
+    return None if found is None else str(found)
+
+
+def _symbol(terms: list[MatrixPolynomial]) -> sp.Expr:
+    """Return a sum of squares as symbols that print as they are."""
+    symbols = [sp.Symbol(text(term), nonnegative=True) for term in terms]
+    return reduce(lambda a, b: a + b, symbols)
+
+
+def _exponential(M: MatrixPolynomial, table: Table) -> MatrixPolynomial:
+    if not M.terms:
+        return identity(M.rows)
+    return table.apply("exp" if M.is_scalar else "expm", M)
+
+
+def _sides(J: MatrixPolynomial, X: MatrixPolynomial) -> _Sides | None:
+    """Return how J_X acts on X, None where it is not from the sides."""
+    left, right = zero(X.rows, X.rows), zero(X.cols, X.cols)
+    factor = zero(1, 1)
+    for (powers, traced, word), c in J.terms.items():
+        acting = _acting(traced, word, X)
+        if acting is None:
+            return None
+        rest, before, after = acting
+        scalars = (powers, rest)
+        if before and after:
+            return None
+        if before:
+            left += MatrixPolynomial(X.rows, X.rows, {(*scalars, before): c})
+        elif after:
+            right += MatrixPolynomial(X.cols, X.cols, {(*scalars, after): c})
+        else:
+            factor += MatrixPolynomial("1", "1", {(*scalars, ()): c})
+    symmetric = left == left.T and right == right.T
+    return _Sides(X, left, right, factor) if symmetric else None
+
+
+def _acting(
+    traced: tuple[Word, ...], word: Word, X: MatrixPolynomial
+) -> tuple[tuple[Word, ...], Word, Word] | None:
+    """Return scalars, L and R of a term LXR, None where X is not in it once.
+
+    A term aaᵀX of a column X is the scalar aᵀX times the word a.
+    """
+    letter = X.letter
+    both = [w for w in (*traced, word) if any(a.name == letter.name for a in w)]
+    if len(both) != 1 or sum(a.name == letter.name for a in both[0]) != 1:
+        return None
+    rest = list(traced)
+    if both[0] is not word:
+        rest.remove(both[0])
+        turned = both[0] if letter in both[0] else transpose(both[0])
+        if "1" not in (X.rows, X.cols):
+            return None
+        word = word + turned if X.cols == "1" else turned + word
+    at = word.index(letter)
+    return tuple(rest), word[:at], word[at + 1 :]
