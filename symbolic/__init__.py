@@ -1,5 +1,13 @@
 """Declare symmetries and losses; derive charges, flows, exact laws and equilibria."""
 
+from symbolic._broken import (
+    Defect,
+    DefectRange,
+    broken_flow,
+    defect,
+    defect_over,
+    orbit_shift,
+)
 from symbolic._catalogue import (
     any_symmetric,
     catalogue,
@@ -11,15 +19,34 @@ from symbolic._catalogue import (
     symbolic_catalogue,
     tanh_net,
 )
+from symbolic._conditions import Condition, find_condition, find_conditions
+from symbolic._constants import Constant
 from symbolic._declaration import Declaration
-from symbolic._derivation import Derivation, Step, derive
+from symbolic._deep_balance import balanced_deep_net, deep_balance
+from symbolic._derivation import Derivation, derive, derive_components
 from symbolic._equality import compare, random_point
 from symbolic._errors import DeclarationError, NoCharge
-from symbolic._file import load
+from symbolic._explicit_noise import (
+    CovarianceFromMoments,
+    explicit_equilibrium,
+    explicit_flow,
+    finite_covariance,
+    gaussian_covariance,
+    moments_covariance,
+)
+from symbolic._file import load, loads
 from symbolic._functions import on_branches, relu, step
+from symbolic._gaussian_flow import gaussian_flow, theorem2_gaussian
+from symbolic._integrating_factor import (
+    IntegratingFactor,
+    NoFactor,
+    integrating_factor,
+)
 from symbolic._intervals import NotEnclosed, enclose
 from symbolic._ito import ItoProcess, sgd_process
+from symbolic._lie_algebra import LieAlgebra, bracket, lie_algebra
 from symbolic._loss import Loss
+from symbolic._matrix_derivation import MatrixDerivation
 from symbolic._matrix_flow import (
     Factorisation,
     MatrixFlow,
@@ -32,8 +59,20 @@ from symbolic._matrix_flow import (
     matrix_step,
     quadratic_charge,
 )
-from symbolic._orbit import Equilibrium, monotone
+from symbolic._optimiser_law import DiscreteLaw
+from symbolic._optimisers import discrete_laws
+from symbolic._orbit import Equilibrium, generic_equilibrium, monotone
+from symbolic._orbit_laws import (
+    Characteristic,
+    DegenerateCase,
+    characteristic,
+    degenerate_cases,
+    equilibrium_gradient,
+)
+from symbolic._orbit_sharpness import OrbitTrace, hessian_trace_on_orbit
 from symbolic._space import ParameterSpace
+from symbolic._splitting import symmetric_part
+from symbolic._steps import Step
 from symbolic._symmetry import Symmetry
 from symbolic._trace_calculus import differential, gradient, substitute
 from symbolic._trace_evaluation import (
@@ -44,6 +83,7 @@ from symbolic._trace_evaluation import (
 from symbolic._trace_moments import gaussian_mean, laplacian, second_moment
 from symbolic._trace_notation import latex
 from symbolic._trace_rewriting import rewrite
+from symbolic._trace_text import text
 from symbolic._verdict import Finding, Verdict, Witness
 from symbolic._words import (
     MatrixPolynomial,
@@ -58,19 +98,32 @@ from symbolic._words import (
 
 
 __all__ = [
+    "Characteristic",
+    "Condition",
+    "Constant",
+    "CovarianceFromMoments",
     "Declaration",
     "DeclarationError",
+    "Defect",
+    "DefectRange",
+    "DegenerateCase",
     "Derivation",
+    "DiscreteLaw",
     "Equilibrium",
     "Factorisation",
     "Finding",
+    "IntegratingFactor",
     "ItoProcess",
+    "LieAlgebra",
     "Loss",
+    "MatrixDerivation",
     "MatrixFlow",
     "MatrixPolynomial",
     "MatrixStep",
     "NoCharge",
+    "NoFactor",
     "NotEnclosed",
+    "OrbitTrace",
     "ParameterSpace",
     "QuadraticCharge",
     "Step",
@@ -78,31 +131,56 @@ __all__ = [
     "Verdict",
     "Witness",
     "any_symmetric",
+    "balanced_deep_net",
+    "bracket",
+    "broken_flow",
     "catalogue",
+    "characteristic",
     "compare",
     "compare_polynomials",
+    "deep_balance",
+    "defect",
+    "defect_over",
+    "degenerate_cases",
     "derive",
+    "derive_components",
     "differential",
+    "discrete_laws",
     "dot",
     "enclose",
+    "equilibrium_gradient",
     "evaluate",
+    "explicit_equilibrium",
+    "explicit_flow",
     "factorisation",
+    "find_condition",
+    "find_conditions",
+    "finite_covariance",
+    "gaussian_covariance",
+    "gaussian_flow",
     "gaussian_mean",
+    "generic_equilibrium",
     "gradient",
     "hessian_trace",
+    "hessian_trace_on_orbit",
     "identity",
+    "integrating_factor",
     "laplacian",
     "latex",
+    "lie_algebra",
     "linear_chain",
     "load",
+    "loads",
     "low_rank",
     "matrix",
     "matrix_factorisation",
     "matrix_flow",
     "matrix_step",
+    "moments_covariance",
     "monotone",
     "norm2",
     "on_branches",
+    "orbit_shift",
     "quadratic_charge",
     "random_instance",
     "random_point",
@@ -118,6 +196,9 @@ __all__ = [
     "step",
     "substitute",
     "symbolic_catalogue",
+    "symmetric_part",
     "tanh_net",
+    "text",
+    "theorem2_gaussian",
     "zero",
 ]

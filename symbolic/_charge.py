@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symbolic._antiderivative import potential
 from symbolic._equality import compare
 from symbolic._errors import NoCharge
 from symbolic._symmetry import Symmetry
 from symbolic._verdict import Verdict
+
+
+MAX_INTEGRATED = 60  # operations in a field that sympy's integrator is asked about
 
 
 def noether_charge(symmetry: Symmetry) -> sp.Expr:
@@ -29,22 +33,86 @@ def noether_charge(symmetry: Symmetry) -> sp.Expr:
     >>> noether_charge(Symmetry.exponential(space, [[1, 0], [0, -1]]))
     u**2/2 - w**2/2
     """
-    _check_curl(symmetry)
+    check_curl(symmetry)
+    for candidate in (_by_degree, _potential, _poincare):
+        charge = candidate(symmetry)
+        if charge is not None and _is_antiderivative(charge, symmetry):
+            return charge
+    raise NoCharge(
+        f"J = {symmetry.generator} is a gradient field, but no antiderivative in "
+        f"closed form was found",
+        (symmetry.space.symbols[0].name, symmetry.space.symbols[0].name),
+        None,
+    )
+
+
+def _by_degree(symmetry: Symmetry) -> sp.Expr | None:
+    """Integrate θ·J(tθ) term by term: one of degree m in θ gives 1/m of itself."""
+    theta = set(symmetry.space.symbols)
+    total = [
+        s * j for s, j in zip(symmetry.space.symbols, symmetry.generator, strict=True)
+    ]
+    polynomial = all(term.is_polynomial(*theta) for term in total)
+    whole = sp.expand(sp.Add(*total)) if polynomial else sp.Add(*total)
+    charge = []
+    for term in sp.Add.make_args(whole):
+        m = _degree(term, theta)
+        if m is None or m == 0:
+            return sp.S.Zero if whole == 0 else None
+        charge.append(term / m)
+    return sp.Add(*charge) if polynomial else _gathered(charge)
+
+
+def _degree(e: sp.Expr, theta: set[sp.Symbol]) -> sp.Rational | None:
+    """Return the degree of homogeneity in θ, None where there is none to be seen."""
+    if not e.free_symbols & theta:
+        return sp.S.Zero
+    if e in theta:
+        return sp.S.One
+    parts = [_degree(arg, theta) for arg in e.args]
+    if e.is_Mul:
+        return None if None in parts else sp.Add(*parts)
+    if isinstance(e, sp.Pow) and e.exp.is_Rational:
+        return None if parts[0] is None else parts[0] * e.exp
+    same = len(set(parts)) == 1
+    return parts[0] if same and (e.is_Add or parts[0] == 0) else None
+
+
+def _gathered(terms: list[sp.Expr]) -> sp.Expr:
+    """Return a sum with the terms together that have one radical or denominator."""
+    groups: dict[sp.Expr, list[sp.Expr]] = {}
+    for term in terms:
+        factors = sp.Mul.make_args(term)
+        whole = [f for f in factors if f.is_polynomial(*f.free_symbols)]
+        rest = sp.Mul(*(f for f in factors if f not in whole))
+        groups.setdefault(rest, []).append(sp.Mul(*whole))
+    return sp.Add(*(sp.factor(sp.Add(*parts)) * rest for rest, parts in groups.items()))
+
+
+def _potential(symmetry: Symmetry) -> sp.Expr | None:
+    return potential(symmetry.generator, symmetry.space.symbols)
+
+
+def _poincare(symmetry: Symmetry) -> sp.Expr | None:
+    """Integrate θ·J(tθ) over t as it is, where it is small."""
     theta, J = symmetry.space.symbols, symmetry.generator
+    if sum(j.count_ops() for j in J) > MAX_INTEGRATED:
+        return None
     t = sp.Dummy("t", positive=True)
     scaled = {symbol: t * symbol for symbol in theta}
     integrand = sp.expand(
         sum((s * j.xreplace(scaled) for s, j in zip(theta, J, strict=True)), sp.S.Zero)
     )
     charge = sp.expand(_generic(sp.integrate(integrand, (t, 0, 1))))
-    if charge.has(sp.Integral, sp.oo, sp.zoo, sp.nan) or not _is_antiderivative(
-        charge, symmetry
-    ):
-        charge = _along_axes(symmetry)
-    return charge
+    return None if charge.has(sp.Integral, sp.oo, sp.zoo, sp.nan) else charge
 
 
-def _check_curl(symmetry: Symmetry) -> None:
+def check_curl(symmetry: Symmetry) -> None:
+    """Check that ∂J is symmetric.
+
+    Raises:
+        NoCharge: where it is not, or undecided, with the entry that shows it.
+    """
     partial, theta = symmetry.jacobian, symmetry.space.symbols
     for i in range(len(theta)):
         for j in range(i):
@@ -62,29 +130,6 @@ def _check_curl(symmetry: Symmetry) -> None:
                 entry,
                 finding.witness,
             )
-
-
-def _along_axes(symmetry: Symmetry) -> sp.Expr:
-    """Integrate one component after the other, for fields not defined at 0.
-
-    Returns:
-        The charge, up to the constant that integration leaves.
-
-    Raises:
-        NoCharge: when no antiderivative in closed form was found.
-    """
-    charge = sp.S.Zero
-    for symbol, entry in zip(symmetry.space.symbols, symmetry.generator, strict=True):
-        rest = sp.simplify(entry - charge.diff(symbol))
-        charge += _generic(sp.integrate(rest, symbol))
-    if charge.has(sp.Integral) or not _is_antiderivative(charge, symmetry):
-        raise NoCharge(
-            f"J = {symmetry.generator} is a gradient field, but no antiderivative in "
-            f"closed form was found",
-            (symmetry.space.symbols[0].name, symmetry.space.symbols[0].name),
-            None,
-        )
-    return charge
 
 
 def _generic(integral: sp.Expr) -> sp.Expr:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import sympy as sp
 
 from symbolic._charge import noether_charge
+from symbolic._conditions import find_condition
 from symbolic._declaration import Declaration
+from symbolic._derivation_document import document
 from symbolic._discrete import ExactLaw, exact_law
 from symbolic._errors import DeclarationError, NoCharge
+from symbolic._explicit_noise import CovarianceFromMoments, moments_covariance
+from symbolic._integrating_factor import (
+    IntegratingFactor,
+    NoFactor,
+    integrating_factor,
+)
 from symbolic._ito import NoetherFlow, dot, gamma, lam, noether_flow, sigma2
+from symbolic._loss import Loss
+from symbolic._matrix_derivation import MatrixDerivation, derive_matrices
+from symbolic._optimiser_law import DiscreteLaw
+from symbolic._optimisers import discrete_laws
 from symbolic._orbit import Equilibrium, noise_equilibrium_equation
+from symbolic._orbit_laws import (
+    Characteristic,
+    DegenerateCase,
+    characteristic,
+    degenerate_cases,
+)
+from symbolic._orbit_sharpness import OrbitTrace, hessian_trace_on_orbit
+from symbolic._steps import Step, aligned, table
+from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict
 
 
+MAX_TIDY = 300  # operations in an expression that is factored
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of a derivation: the rule used, and the LaTeX of what it gave."""
-
-    rule: str
-    latex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,9 @@ class Derivation:
         declaration: what was declared.
         invariance: whether ℓ has the symmetry, with the witness where it has not.
         steps: the derivation line by line.
+        integrating_factor: where J is no gradient field, f with f·J = ∇F, or why none
+            was found. F is the charge of f·J, which preserves what J preserves; it is
+            no charge of J.
     """
 
     declaration: Declaration
@@ -44,6 +61,7 @@ class Derivation:
     _flow: NoetherFlow | None
     _exact_law: ExactLaw | None
     _equilibrium: Equilibrium | None
+    integrating_factor: IntegratingFactor | NoFactor | None = None
 
     @property
     def charge(self) -> sp.Expr:
@@ -98,66 +116,103 @@ class Derivation:
         second = sum((loss.expression.diff(s, 2) for s in theta), sp.S.Zero)
         return second + 2 * gamma * len(theta)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the derivation as the JSON object of `derive --json`."""
-        symmetry, space = self.declaration.symmetry, self.declaration.space
-        A = symmetry.matrix
-        exists = not isinstance(self._charge, NoCharge)
-        law, flow, eq = self._exact_law, self._flow, self._equilibrium
-        values = [*symmetry.generator]
-        if flow is not None and law is not None:
-            values += [flow.expression, law.next_charge]
-        if eq is not None:
-            values.append(eq.balance)
-        trace = self.hessian_trace
-        if trace is not None:
-            values.append(trace)
-        free = set().union(*(value.free_symbols for value in values)) | set(
-            space.symbols
+    @property
+    def integrated_flow(self) -> NoetherFlow | None:
+        """Return the drift of F where an integrating factor was found, else None."""
+        if not isinstance(self.integrating_factor, IntegratingFactor):
+            return None
+        F = self.integrating_factor.expression
+        flow = noether_flow(self.declaration.space, F)
+        return NoetherFlow(_tidy(flow.noise), _tidy(flow.weight_decay), flow.loss)
+
+    @property
+    def covariance(self) -> CovarianceFromMoments | None:
+        """Return Σ(θ) in the moments of the data, None unless ℓ is polynomial there."""
+        loss = self.declaration.loss
+        if loss is None:
+            return None
+        try:
+            return moments_covariance(loss)
+        except DeclarationError:
+            return None
+
+    @property
+    def explicit_noise(self) -> sp.Expr | None:
+        """Return σ²Tr[Σ∇²C] with Σ in the moments of the data, where it can be."""
+        covariance = self.covariance
+        if covariance is None or isinstance(self._charge, NoCharge):
+            return None
+        H = sp.ImmutableDenseMatrix(
+            sp.hessian(self._charge, self.declaration.space.symbols)
         )
-        return {
-            "schema": 1,
-            "name": self.declaration.name,
-            "parameters": {name: list(shape) for name, shape in space.items},
-            "symbols": sorted(symbol.name for symbol in free),
-            "kind": symmetry.kind,
-            "generator": {
-                s.name: str(j)
-                for s, j in zip(space.symbols, symmetry.generator, strict=True)
-            },
-            "matrix": None
-            if A is None
-            else [[str(A[i, j]) for j in range(A.cols)] for i in range(A.rows)],
-            "charge": {"exists": True, "expression": str(self._charge)}
-            if exists
-            else {"exists": False, "witness": str(self._charge)},
-            "integrating_factor": None,
-            "invariance": {
-                "verdict": self.invariance.verdict.name,
-                "witness": None
-                if self.invariance.witness is None
-                else self.invariance.witness.describe(),
-            },
-            "flow": None
-            if flow is None
-            else {
-                "expression": str(flow.expression),
-                "noise": str(flow.noise),
-                "weight_decay": str(flow.weight_decay),
-                "loss": str(flow.loss),
-            },
-            "exact_law": None if law is None else str(law.next_charge),
-            "equilibrium": None if eq is None else str(eq.balance),
-            "hessian_trace": None if trace is None else str(trace),
-        }
+        return sigma2 * covariance.trace(H)
+
+    @property
+    def characteristic(self) -> Characteristic | None:
+        """Return G = 0 as a polynomial equation where the spectrum allows it."""
+        return None if self._equilibrium is None else characteristic(self._equilibrium)
+
+    @property
+    def shift(self) -> sp.Expr | None:
+        """Return λ* in closed form where one is known."""
+        if self._equilibrium is None:
+            return None
+        if self._equilibrium.closed_form is not None:
+            return self._equilibrium.closed_form
+        found = self.characteristic
+        return None if found is None else found.closed_form
+
+    @property
+    def degenerate_cases(self) -> tuple[DegenerateCase, ...]:
+        """Return when λ* is no finite number; () where the eigenvalues have no sign."""
+        if self._equilibrium is None:
+            return ()
+        try:
+            return degenerate_cases(self._equilibrium)
+        except DeclarationError:
+            return ()
+
+    @property
+    def orbit_trace(self) -> OrbitTrace | None:
+        """Return the trace of the Hessian along the orbit of a symmetry ℓ has."""
+        proved = self.invariance.verdict is Verdict.PROVED
+        if self._equilibrium is None or not proved:
+            return None
+        try:
+            declaration = self.declaration
+            return hessian_trace_on_orbit(declaration.symmetry, declaration.loss)
+        except DeclarationError:
+            return None
+
+    @property
+    def discrete_laws(self) -> tuple[DiscreteLaw, ...]:
+        """Return the exact law under other optimisers, or what breaks it.
+
+        Raises:
+            NoCharge: when there is no charge.
+        """
+        return discrete_laws(self.declaration.symmetry, self.charge)
+
+    def to_dict(self, *, optimisers: bool = False) -> dict[str, Any]:
+        """Return the derivation as the JSON object of `derive --json`.
+
+        Args:
+            optimisers: whether the laws of all optimisers are in it.
+
+        Returns:
+            What JSON can hold; expressions as text.
+        """
+        return document(self, optimisers=optimisers)
 
     def to_latex(self) -> str:
         """Return the derivation as an aligned LaTeX environment."""
-        lines = [rf"&\text{{{step.rule}}} && {step.latex}" for step in self.steps]
-        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+        return aligned(self.steps)
 
     def _repr_latex_(self) -> str:
         return f"${self.to_latex()}$"
+
+    def _repr_html_(self) -> str:
+        return table(self.declaration.name, self.steps)
 
     def _needs_charge(self, value: _T | None) -> _T:
         if isinstance(self._charge, NoCharge):
@@ -166,7 +221,7 @@ class Derivation:
         return value
 
 
-def derive(declaration: Declaration) -> Derivation:
+def derive(declaration: Declaration) -> Derivation | MatrixDerivation:
     """Derive the charge, its flow, its exact law and its equilibrium.
 
     It derives from J whatever the invariance verdict is; where the loss lacks the
@@ -196,24 +251,59 @@ def derive(declaration: Declaration) -> Derivation:
             f"expected a Declaration, got {given!r:.60} (type {type(given).__name__}); "
             f"build one from a space and a symmetry, or load a file"
         )
+    if declaration.is_matrix:
+        return derive_matrices(declaration)
+    return derive_components(declaration)
+
+
+def derive_components(declaration: Declaration) -> Derivation:
+    """Derive at integer sizes, in the n components of θ.
+
+    Args:
+        declaration: a symmetry in components, with or without a loss.
+
+    Returns:
+        The derivation.
+    """
     symmetry, loss = declaration.symmetry, declaration.loss
     invariance = symmetry.preserves(loss)
+    if loss is not None and invariance.verdict is Verdict.REFUTED:
+        invariance = _conditional(symmetry, loss, invariance)
     broken = sp.S.Zero
     if loss is not None and invariance.verdict is not Verdict.PROVED:
         broken = dot(loss.gradient, symmetry.generator)
     charge: sp.Expr | NoCharge
-    flow = law = None
+    flow = law = factor = None
     try:
         charge = noether_charge(symmetry)
         flow = noether_flow(declaration.space, charge, broken)
         law = exact_law(symmetry, charge)
     except NoCharge as error:
         charge = error
+        factor = integrating_factor(symmetry)
     equilibrium = (
         noise_equilibrium_equation(symmetry) if symmetry.kind == "exponential" else None
     )
     steps = _steps(declaration, invariance, charge, flow, law, equilibrium)
-    return Derivation(declaration, invariance, steps, charge, flow, law, equilibrium)
+    return Derivation(
+        declaration, invariance, steps, charge, flow, law, equilibrium, factor
+    )
+
+
+def _tidy(expression: sp.Expr) -> sp.Expr:
+    """Return a rational expression in lowest terms, factored; a large one as it is."""
+    rational = expression.is_rational_function(*expression.free_symbols)
+    if not rational or expression.count_ops() > MAX_TIDY:
+        return expression
+    return sp.factor(sp.cancel(expression))
+
+
+def _conditional(symmetry: Symmetry, loss: Loss, refuted: Finding) -> Finding:
+    """Return a refutation with the restriction under which the symmetry holds."""
+    found = find_condition(symmetry, loss)
+    if found is None:
+        return refuted
+    return replace(refuted, condition=f"it holds {found.text}")
 
 
 def _steps(

@@ -6,15 +6,16 @@ import random
 from collections.abc import Iterable, Mapping
 
 import sympy as sp
-from sympy.polys.fields import sfield
 
-from symbolic._functions import on_branches, relu, step
+from symbolic._atoms import in_atoms
+from symbolic._functions import relu, step
 from symbolic._intervals import NotEnclosed, enclose
 from symbolic._verdict import Finding, Verdict, Witness
 
 
 PROBES = 8
 MAX_OPERATIONS = 20_000  # beyond, a normal form is not attempted: undecided
+MAX_TERMS = 30_000  # likewise, of what would have to be multiplied out
 _BRANCHED = (relu, step, sp.Abs, sp.sign)
 
 
@@ -124,40 +125,6 @@ def _refute(left: sp.Expr, right: sp.Expr, probes: int, seed: int) -> Witness | 
 
 
 def _normal_form_is_zero(difference: sp.Expr) -> bool:
-    branched = on_branches(difference)
-    if _is_zero_rational(branched):
-        return True
-    return _is_zero_rational(_exponentials_as_powers(branched.rewrite(sp.exp)))
-
-
-def _is_zero_rational(expression: sp.Expr) -> bool:
     """Decide whether an expression is 0 as a rational function of its atoms."""
-    steps = {atom: sp.Dummy() for atom in expression.atoms(step)}
-    if expression.count_ops() > MAX_OPERATIONS or expression.has(sp.I):
-        return False
-    _, element = sfield(expression.xreplace(steps))
-    if not steps or not element:
-        return not element
-    return bool(_idempotent(element.numer.as_expr(), steps.values()).is_zero)
-
-
-def _idempotent(polynomial: sp.Expr, steps: Iterable[sp.Dummy]) -> sp.Expr:
-    """Reduce a polynomial by step² = step."""
-    relations = [dummy**2 - dummy for dummy in steps]
-    return sp.reduced(polynomial, relations, *polynomial.free_symbols)[1]
-
-
-def _exponentials_as_powers(expression: sp.Expr) -> sp.Expr:
-    """Write exp(r·m), r rational, as an integer power of one symbol for each m."""
-    expression = sp.expand_power_exp(expression)
-    exponents = {e: e.exp.as_coeff_Mul() for e in expression.atoms(sp.exp)}
-    denominators: dict[sp.Expr, int] = {}
-    for rational, rest in exponents.values():
-        denominators[rest] = sp.ilcm(denominators.get(rest, 1), rational.q)
-    bases = {rest: sp.Dummy(positive=True) for rest in denominators}
-    return expression.xreplace(
-        {
-            e: bases[rest] ** (rational * denominators[rest])
-            for e, (rational, rest) in exponents.items()
-        }
-    )
+    found = in_atoms(difference, operations=MAX_OPERATIONS, expanded=MAX_TERMS)
+    return found is not None and not found.terms

@@ -13,6 +13,9 @@ from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict
 
 
+_SMALL = 50  # operations of an entry of A up to which a common factor is looked for
+
+
 @dataclass(frozen=True, slots=True)
 class Equilibrium:
     """G(θ_λ) = −2γ Σ μᵢtᵢe^{2λμᵢ} + σ² Σ μᵢsᵢe^{−2λμᵢ} (P1, Theorem 1).
@@ -65,18 +68,11 @@ def noise_equilibrium_equation(symmetry: Symmetry) -> Equilibrium:
         )
     spectrum = spectral_projectors(A)
     if spectrum is None:
-        n = A.rows
-        mu = tuple(sp.Symbol(f"mu_{i}", real=True) for i in range(n))
-        t = tuple(sp.Symbol(f"t_{i}", nonnegative=True) for i in range(n))
-        s = tuple(sp.Symbol(f"s_{i}", nonnegative=True) for i in range(n))
-    else:
-        theta, Sigma = (
-            sp.Matrix(symmetry.space.symbols),
-            covariance_symbols(symmetry.space),
-        )
-        mu = tuple(value for value, _ in spectrum)
-        t = tuple(sp.expand((theta.T * P * theta)[0, 0]) for _, P in spectrum)
-        s = tuple(sp.expand((P * Sigma).trace()) for _, P in spectrum)
+        return generic_equilibrium(A.rows)
+    theta, Sigma = sp.Matrix(symmetry.space.symbols), covariance_symbols(symmetry.space)
+    mu = tuple(value for value, _ in spectrum)
+    t = tuple(sp.expand((theta.T * P * theta)[0, 0]) for _, P in spectrum)
+    s = tuple(sp.expand((P * Sigma).trace()) for _, P in spectrum)
     balance, slope = orbit_balance(mu, t, s)
     return Equilibrium(mu, t, s, balance, slope, _closed_form(mu, t, s))
 
@@ -94,6 +90,24 @@ def orbit_balance(
         sp.S.Zero,
     )
     return balance, balance.diff(lam)
+
+
+def generic_equilibrium(n: int) -> Equilibrium:
+    """Return G(θ_λ) of any symmetric A of that size, its spectrum in symbols.
+
+    Args:
+        n: the number of eigenvalues.
+
+    Returns:
+        G in `mu_k`, `t_k` and `s_k`.
+
+    >>> generic_equilibrium(1).balance
+    -2*gamma*mu_0*t_0*exp(2*lam*mu_0) + mu_0*s_0*sigma2*exp(-2*lam*mu_0)
+    """
+    mu = tuple(sp.Symbol(f"mu_{i}", real=True) for i in range(n))
+    t = tuple(sp.Symbol(f"t_{i}", nonnegative=True) for i in range(n))
+    s = tuple(sp.Symbol(f"s_{i}", nonnegative=True) for i in range(n))
+    return Equilibrium(mu, t, s, *orbit_balance(mu, t, s), _closed_form(mu, t, s))
 
 
 def monotone(n: int) -> Finding:
@@ -143,23 +157,22 @@ def spectral_projectors(
 ) -> tuple[tuple[sp.Expr, sp.ImmutableDenseMatrix], ...] | None:
     """Return (μ_k, P_k) for the distinct eigenvalues, or None unless all are rational.
 
+    A diagonal A may hold constants, and any other be a multiple of one constant.
     P_k = Π_{j≠k} (A − μ_j)/(μ_k − μ_j), so A = Σ μ_kP_k and e^{λA} = Σ e^{λμ_k}P_k.
 
     >>> spectral_projectors(sp.ImmutableDenseMatrix([[0, 1], [1, 0]]))[0][0]
     -1
     """
+    if A.is_diagonal() and A.free_symbols:
+        return _entries_grouped(A)
+    unit, A = _unit_taken_out(A)
     if A.free_symbols:
-        if not A.is_diagonal():
-            return None
-        values = list(dict.fromkeys(A.diagonal()))
-        if len(values) > 1:
-            return None
-    else:
-        x = sp.Dummy("x")
-        roots = sp.roots(A.charpoly(x), filter="Q")
-        if sum(roots.values()) != A.rows:
-            return None
-        values = sorted(roots)
+        return None
+    x = sp.Dummy("x")
+    roots = sp.roots(A.charpoly(x), filter="Q")
+    if sum(roots.values()) != A.rows:
+        return None
+    values = sorted(roots)
     identity = sp.eye(A.rows)
     result = []
     for value in values:
@@ -167,8 +180,30 @@ def spectral_projectors(
         for other in values:
             if other != value:
                 P = P * (A - other * identity) / (value - other)
-        result.append((value, sp.ImmutableDenseMatrix(P)))
+        result.append((unit * value, sp.ImmutableDenseMatrix(P)))
     return tuple(result)
+
+
+def _unit_taken_out(
+    A: sp.ImmutableDenseMatrix,
+) -> tuple[sp.Expr, sp.ImmutableDenseMatrix]:
+    """Return k and a rational A/k where A is a multiple of one k, else 1 and A."""
+    unit = next((e for e in A if e.free_symbols), sp.S.One)
+    if unit.count_ops() > _SMALL:
+        return sp.S.One, A
+    rational = A.applyfunc(lambda e: sp.cancel(e / unit))
+    return (sp.S.One, A) if rational.free_symbols else (unit, rational)
+
+
+def _entries_grouped(
+    A: sp.ImmutableDenseMatrix,
+) -> tuple[tuple[sp.Expr, sp.ImmutableDenseMatrix], ...]:
+    """Return (μ_k, P_k) of a diagonal A; right also where two constants coincide."""
+    entries = list(A.diagonal())
+    return tuple(
+        (mu, sp.ImmutableDenseMatrix(sp.diag(*[int(e == mu) for e in entries])))
+        for mu in dict.fromkeys(entries)
+    )
 
 
 def _closed_form(
@@ -176,13 +211,14 @@ def _closed_form(
 ) -> sp.Expr | None:
     """Return λ* for eigenvalues ±m (and 0): e^{4mλ*} = (σ²s₊ + 2γt₋)/(σ²s₋ + 2γt₊)."""
     live = [i for i, m in enumerate(mu) if not m.is_zero]
-    if not live or any(not mu[i].is_number for i in live):
+    if not live or any(mu[i].is_zero is None for i in live):
         return None
-    m = abs(mu[live[0]])
-    if any(abs(mu[i]) != m for i in live):
+    m = mu[live[0]]
+    m = -m if m.is_negative else m
+    plus = [i for i in live if (mu[i] - m).is_zero]
+    minus = [i for i in live if (mu[i] + m).is_zero]
+    if len(plus) + len(minus) < len(live):
         return None
-    plus = [i for i in live if mu[i] > 0]
-    minus = [i for i in live if mu[i] < 0]
     up = sum((sigma2 * s[i] for i in plus), sp.S.Zero) + sum(
         (2 * gamma * t[i] for i in minus), sp.S.Zero
     )

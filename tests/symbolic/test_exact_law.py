@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 from hypothesis import assume, given, settings, strategies as st
 
-from symbolic import Declaration, ParameterSpace, Symmetry, Verdict, derive
+from symbolic import Declaration, ParameterSpace, Symmetry, Verdict, derive_components
 from symbolic._discrete import exact_law
 from symbolic._ito import (
     batch,
@@ -87,7 +87,7 @@ def test_affine_law_is_exact(
     J = _field(A, b, theta)
     assume(any(J))
     g = _orthogonal(g, J)
-    law = derive(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
+    law = derive_components(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
     values = _values(theta, rate, decay)
     values |= dict(zip(gradient_symbols(SPACE), map(_rational, g), strict=True))
     after = _charge(A, b, _sgd(theta, g, rate, decay))
@@ -107,7 +107,7 @@ def test_linear_law_is_exact(
     expected = (1 - 2 * rate * decay) ** 2 * _charge(A, b, theta)
     expected += rate**2 * _charge(A, b, g)
     assert _charge(A, b, _sgd(theta, g, rate, decay)) == expected
-    law = derive(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
+    law = derive_components(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
     values = _values(theta, rate, decay)
     values |= dict(zip(gradient_symbols(SPACE), map(_rational, g), strict=True))
     assert law.next_charge.subs(values) == _rational(expected)
@@ -143,7 +143,7 @@ def test_expectation_is_the_mean_over_all_minibatches(
     for i, j in itertools.product(range(3), repeat=2):
         second = sum((g[i] * g[j] for g in samples), Fraction(0)) / 3
         values[Sigma[i, j]] = _rational(second - mean[i] * mean[j])
-    law = derive(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
+    law = derive_components(Declaration("drawn", SPACE, _symmetry(A, b))).exact_law
     assert law.expectation is not None
     assert law.expectation.subs(values) == _rational(total / 9)
 
@@ -156,7 +156,7 @@ def test_nonlinear_law_is_exact(drawn: Vector, rate: Fraction, decay: Fraction) 
     potential = u**3 * w - w**2 * u + u
     J = (potential.diff(u), potential.diff(w))
     symmetry = Symmetry.from_generator(pair, {"u": J[0], "w": J[1]})
-    law = derive(Declaration("nonlinear", pair, symmetry)).exact_law
+    law = derive_components(Declaration("nonlinear", pair, symmetry)).exact_law
     assert law.expectation is None
     assert law.proof.verdict is Verdict.PROVED
     theta, g = list(map(_rational, drawn[:2])), list(map(_rational, drawn[2:]))
@@ -187,7 +187,9 @@ def test_the_proof_refutes_a_charge_that_is_not_one() -> None:
 def test_the_law_needs_a_gradient_orthogonal_to_the_field(k: int) -> None:
     """Without g·J = 0 the two sides differ by η(1 − 2ηγ) g·J."""
     pair = ParameterSpace(u=(), w=())
-    law = derive(Declaration("r", pair, Symmetry.exponential(pair, sp.diag(1, -1))))
+    law = derive_components(
+        Declaration("r", pair, Symmetry.exponential(pair, sp.diag(1, -1)))
+    )
     u, w = pair.symbols
     g_u, g_w = gradient_symbols(pair)
     values = {u: 2, w: 1, g_u: k, g_w: 0, eta: 1, gamma: sp.Rational(1, 4)}

@@ -14,7 +14,7 @@ from symbolic import (
     Factorisation,
     MatrixPolynomial,
     any_symmetric,
-    derive,
+    derive_components,
     differential,
     evaluate,
     factorisation,
@@ -116,7 +116,7 @@ def _traced_with_b(f: MatrixPolynomial) -> MatrixPolynomial:
 @pytest.mark.parametrize("size", SIZES)
 def test_flow_is_the_scalar_level_s(size: tuple[int, int, int]) -> None:
     point = _Point(*size)
-    law = derive(point.declaration)
+    law = derive_components(point.declaration)
     Sigma, symbols = point.covariance(), covariance_symbols(point.declaration.space)
     at = point.at()
     at |= {symbols[i]: Sigma[i] for i in range(len(Sigma))}
@@ -144,7 +144,9 @@ def test_step_is_the_scalar_level_s_and_what_sgd_does(
     found = point.value(_traced_with_b(step.law), **letters)
     g = gradient_symbols(point.declaration.space)
     at = point.at() | dict(zip(g, point.flat(g_U, g_W), strict=True))
-    assert found == derive(point.declaration).exact_law.next_charge.xreplace(at)
+    assert found == derive_components(point.declaration).exact_law.next_charge.xreplace(
+        at
+    )
     kappa = 1 - 2 * NUMBERS["eta"] * NUMBERS["gamma"]
     U_next = kappa * point.U - NUMBERS["eta"] * g_U
     W_next = kappa * point.W - NUMBERS["eta"] * g_W
@@ -157,7 +159,7 @@ def test_step_is_the_scalar_level_s_and_what_sgd_does(
 @pytest.mark.parametrize("size", SIZES)
 def test_hessian_trace_is_the_scalar_level_s(size: tuple[int, int, int]) -> None:
     point = _Point(*size)
-    per_sample = derive(point.declaration).hessian_trace
+    per_sample = derive_components(point.declaration).hessian_trace
     assert per_sample is not None
     total = sp.S.Zero
     loss = point.declaration.loss
@@ -320,7 +322,7 @@ def test_a_quadratic_charge_is_the_scalar_level_s(n: int) -> None:
     law = quadratic_charge()
     flow = matrix_flow(law.charge, {law.theta: law.g})
     declaration = any_symmetric(n)
-    derived = derive(declaration)
+    derived = derive_components(declaration)
     stream = random.Random(n)
     A = sp.Matrix(n, n, lambda i, j: sp.Integer((i + 1) * (j + 1) - 2 * (i == j)))
     theta = sp.Matrix([stream.randint(-3, 3) or 1 for _ in range(n)])

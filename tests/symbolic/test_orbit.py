@@ -18,7 +18,7 @@ from symbolic import (
     Symmetry,
     Verdict,
     _orbit,
-    derive,
+    derive_components,
     monotone,
     rescaling,
     scaling,
@@ -67,7 +67,7 @@ def test_balance_is_that_of_the_moved_point(
         sigma2: sp.S.Half,
         gamma: sp.Rational(1, 4),
     }
-    law = derive(Declaration("drawn", SPACE, Symmetry.exponential(SPACE, A)))
+    law = derive_components(Declaration("drawn", SPACE, Symmetry.exponential(SPACE, A)))
     dense = np.array(A.tolist(), float)
     both = _direct(dense, theta, Sigma, quarter / 4)
     # 3 × 3 products and exponentials of norm at most e²: 200 roundings, condition e⁴,
@@ -97,13 +97,15 @@ def test_projectors_rebuild_the_matrix(A: sp.Matrix) -> None:
 def test_irrational_eigenvalues_stay_symbols() -> None:
     pair = ParameterSpace(u=(), w=())
     symmetry = Symmetry.exponential(pair, [[1, 1], [1, -1]])  # eigenvalues ±√2
-    equilibrium = derive(Declaration("irrational", pair, symmetry)).equilibrium
+    equilibrium = derive_components(
+        Declaration("irrational", pair, symmetry)
+    ).equilibrium
     assert [str(value) for value in equilibrium.eigenvalues] == ["mu_0", "mu_1"]
     assert equilibrium.closed_form is None
 
 
 def test_closed_form_of_rescaling() -> None:
-    closed = derive(rescaling()).equilibrium.closed_form
+    closed = derive_components(rescaling()).equilibrium.closed_form
     u, w = rescaling().space.symbols
     Sigma = covariance_symbols(rescaling().space)
     up = sigma2 * Sigma[0, 0] + 2 * gamma * w**2
@@ -113,7 +115,7 @@ def test_closed_form_of_rescaling() -> None:
 
 @pytest.mark.parametrize("declaration", [rescaling(), rescaling(3, 3), scaling(2)])
 def test_closed_form_is_a_zero(declaration: Declaration) -> None:
-    equilibrium = derive(declaration).equilibrium
+    equilibrium = derive_components(declaration).equilibrium
     assert equilibrium.closed_form is not None
     symbols = (equilibrium.balance.free_symbols | {sigma2, gamma}) - {lam}
     values = {
@@ -126,13 +128,13 @@ def test_closed_form_is_a_zero(declaration: Declaration) -> None:
 
 
 def test_no_closed_form_for_unequal_eigenvalues() -> None:
-    assert derive(rescaling(2, 1)).equilibrium.closed_form is None
+    assert derive_components(rescaling(2, 1)).equilibrium.closed_form is None
 
 
 def test_other_kinds_have_no_equilibrium() -> None:
     pair = ParameterSpace(u=(), w=())
     u, w = pair.symbols
-    law = derive(
+    law = derive_components(
         Declaration("affine", pair, Symmetry.from_generator(pair, {"u": u + 1}))
     )
     with pytest.raises(DeclarationError, match="got kind 'affine'"):
