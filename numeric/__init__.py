@@ -6,6 +6,7 @@ from numeric._equilibrium import noise_equilibrium
 from numeric._errors import CompilationError, ShapeError
 from numeric._linear_net import LinearNet, NoiseMatrices
 from numeric._loss import LossEvaluator, compile_loss
+from numeric._module import module_source
 from numeric._relu_mlp import Backprop, NeuronForms, ReluMlp
 from numeric._simulate import Simulation, simulate
 
@@ -26,6 +27,7 @@ __all__ = [
     "certify_equilibrium",
     "compile",
     "compile_loss",
+    "module_source",
     "noise_equilibrium",
     "simulate",
 ]

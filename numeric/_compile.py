@@ -11,7 +11,8 @@ from numeric._arrays import Backend, backend as _backend, in_form
 from numeric._charges import Charge, Linear, Spectrum, general, linear, run
 from numeric._codegen import Generated, generate
 from numeric._errors import CompilationError, ShapeError
-from symbolic import NoCharge
+from numeric._standalone import ModuleEvaluators, standalone
+from symbolic import MatrixPolynomial, NoCharge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,12 +221,13 @@ class Evaluators:
 
 def compile(
     derivation: Any, backend: Literal["numpy", "torch"] = "numpy"
-) -> Evaluators:
+) -> Evaluators | ModuleEvaluators:
     """Compile a derivation's formulas.
 
     A generator J = Aθ + b becomes matrix products with the numbers of A and b; a
-    nonlinear one becomes generated code. An expression without a numeric counterpart
-    is a `CompilationError`.
+    nonlinear one becomes generated code. With symbolic sizes or constants left in J,
+    the evaluators run the text of `module_source`. An expression without a numeric
+    counterpart is a `CompilationError`.
 
     Args:
         derivation: what `derive` returned.
@@ -236,7 +238,11 @@ def compile(
     """
     library = _backend(backend)
     declaration = derivation.declaration
-    symmetry, symbols = declaration.symmetry, declaration.space.symbols
+    symmetry = declaration.symmetry
+    of_matrices = any(isinstance(J, MatrixPolynomial) for J in symmetry.generator)
+    if of_matrices or list(getattr(symmetry, "constants", ())):
+        return standalone(derivation, backend)
+    symbols = declaration.space.symbols
     field: Linear | Generated
     if symmetry.matrix is not None:
         field = linear(library, symmetry.matrix, symmetry.offset)
