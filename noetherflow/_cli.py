@@ -1,4 +1,4 @@
-"""The command line: `noetherflow verify`, `list` and `doctor`."""
+"""The command line: `verify`, `derive`, `compile`, `list` and `doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PROFILES = ("quick", "standard", "deep")  # verify.PROFILES is slow to import
 _FAILED, _INTERRUPTED = 4, 130
+_SECONDS, _MEGABYTES = 30.0, 1024
+_MAX_FILE = 64 * 1024
 _REQUIRED = (
     *("sympy", "lark", "pydantic"),
     *("numpy", "scipy", "torch", "hypothesis"),
@@ -116,34 +118,103 @@ def verify(
     sys.exit(campaign.exit_code)
 
 
+def _limited(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of work on a stranger's file.
+
+    Returns:
+        The command.
+    """
+    for option in (
+        click.option("--debug", is_flag=True, help="Show the traceback of a failure."),
+        click.option(
+            "--limit-megabytes",
+            type=click.IntRange(min=1),
+            default=_MEGABYTES,
+            show_default=True,
+            help="Memory it may use.",
+        ),
+        click.option(
+            "--limit-seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            default=_SECONDS,
+            show_default=True,
+            help="Time it may take.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("file", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--latex", "as_latex", is_flag=True, help="Print the steps as LaTeX.")
-@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
-def derive(file: str, as_json: bool, as_latex: bool, debug: bool) -> None:
+@click.option(
+    "--optimisers", is_flag=True, help="Add momentum, Nesterov, Adam and others."
+)
+@_limited
+def derive(
+    file: str,
+    as_json: bool,
+    as_latex: bool,
+    optimisers: bool,
+    limit_seconds: float,
+    limit_megabytes: int,
+    debug: bool,
+) -> None:
     """Derive the law of the symmetry that FILE declares (TOML)."""
     if as_json and as_latex:
         raise click.UsageError("expected one of --json and --latex, got both")
     with _failures(debug):
-        declaration = _load(file)
-        from noetherflow._derivation_text import derivation_text, invariance_text
-        from symbolic import NoCharge, Verdict, derive as derive_law
-
-        law = derive_law(declaration)
+        asked = _text_of(file) | ({"optimisers": "yes"} if optimisers else {})
+        law = _work("derive", asked, limit_seconds, limit_megabytes, debug=debug)
         if as_json:
             import json
 
-            click.echo(json.dumps(law.to_dict(), indent=2, ensure_ascii=False))
+            click.echo(json.dumps(law["json"], indent=2, ensure_ascii=False))
         else:
-            click.echo(law.to_latex() if as_latex else derivation_text(law))
-        if law.invariance.verdict is Verdict.REFUTED:
-            text = invariance_text(law.invariance)
-            click.echo(f"warning: the loss lacks the symmetry: {text}", err=True)
-        try:
-            _ = law.charge
-        except NoCharge:
-            click.echo("warning: J has no charge", err=True)
+            click.echo(law["latex" if as_latex else "text"])
+        for warning in law["warnings"]:
+            click.echo(f"warning: {warning}", err=True)
+
+
+@main.command("compile")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--backend",
+    type=click.Choice(["numpy", "torch"]),
+    required=True,
+    help="What the module computes with.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="MODULE.py",
+    help="The file it becomes.",
+)
+@_limited
+def compile_(
+    file: str,
+    backend: str,
+    out: Path,
+    limit_seconds: float,
+    limit_megabytes: int,
+    debug: bool,
+) -> None:
+    """Write the formulas of the symmetry in FILE as a module that stands alone."""
+    if out.suffix != ".py" or not out.stem.isidentifier():
+        raise click.UsageError(
+            f"expected a module to import, such as law.py, got {str(out)!r}"
+        )
+    with _failures(debug):
+        asked = {**_text_of(file), "backend": backend}
+        made = _work("compile", asked, limit_seconds, limit_megabytes, debug=debug)
+        _replace(out, made["source"])
+        click.echo(f"wrote {out}", err=True)
+        for warning in made["warnings"]:
+            click.echo(f"warning: {warning}", err=True)
 
 
 @main.command("list")
@@ -209,6 +280,88 @@ def _declared(claims: tuple[str, ...]) -> Declaration | None:
             f"expected ids of claims, or one declaration file, got {' '.join(claims)}"
         )
     return _load(files[0])
+
+
+def _text_of(file: str) -> dict[str, str]:
+    """Return what a task takes of a file; a pipe is read here, where it belongs."""
+    path = Path(file)
+    if path.is_file() or path.is_dir() or not path.exists():
+        return {"path": file}
+    with path.open("rb") as pipe:
+        raw = pipe.read(_MAX_FILE + 1)
+    if len(raw) > _MAX_FILE:
+        raise _Refusal(f"{file}: expected at most {_MAX_FILE} bytes, got more")
+    try:
+        return {"path": file, "text": raw.decode("utf-8")}
+    except UnicodeDecodeError as error:
+        raise _Refusal(f"{file}: expected UTF-8, got byte {error.start}") from None
+
+
+def _work(
+    task: str,
+    asked: dict[str, str],
+    seconds: float,
+    megabytes: int,
+    *,
+    debug: bool,
+) -> dict[str, Any]:
+    """Return what a task makes of a file, in a child within limits.
+
+    Raises:
+        _Refusal: for a file that declares nothing.
+        _Failure: at a limit, or where the child died.
+    """
+    from noetherflow._limits import LimitReached, TaskFailed, run_limited
+
+    noetherflow._check_packages()
+    try:
+        answer = run_limited(task, asked, seconds=seconds, megabytes=megabytes)
+    except LimitReached as error:
+        raise _Failure(f"{asked['path']}: {error}") from None
+    except TaskFailed as error:
+        if debug and error.details:
+            click.echo(error.details, err=True)
+        again = "" if debug else " Run it again with --debug for the traceback."
+        raise _Failure(
+            f"noetherflow could not finish: {error} This is no verdict.{again}"
+        ) from None
+    for note in answer.notes:
+        click.echo(f"note: {note}", err=True)
+    found: dict[str, Any] = answer.value
+    if "refused" in found:
+        raise _Refusal(found["refused"])
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        _Refusal: where it cannot be written.
+    """
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, suffix=".py", delete=False
+        ) as file:
+            file.write(text)
+        made = Path(file.name)
+        made.chmod(0o666 & ~_umask())
+        Path(made).replace(path)
+    except OSError as error:
+        raise _Refusal(
+            f"expected a file that can be written, got {str(path)!r} "
+            f"({error.strerror or error})"
+        ) from None
+
+
+def _umask() -> int:
+    import os
+
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _load(path: str) -> Declaration:

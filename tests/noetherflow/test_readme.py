@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import verify
-from symbolic import Verdict
-from symbolic._file import read
+from noetherflow._derivation_text import derivation_text
+from symbolic import Verdict, derive, loads
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +51,12 @@ def test_decisions_and_licence_are_where_the_readme_says() -> None:
 def test_the_declaration_file_is_one() -> None:
     (text,) = _blocks("toml")
 
-    declaration = read(text)
+    declaration = loads(text)
 
-    assert declaration.name == "cubic rescaling"
-    assert declaration.loss is not None
+    assert declaration.name == "matrix factorisation"
     assert declaration.symmetry.preserves(declaration.loss).verdict is Verdict.PROVED
+    printed = derivation_text(derive(declaration)).splitlines()
+    shown = re.search(r"for every size at once:\n\n((?:    .*\n)+)", README)
+    assert shown is not None
+    for line in shown[1].splitlines():
+        assert line[4:] in printed

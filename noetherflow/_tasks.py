@@ -1,0 +1,78 @@
+"""What the child of `_limits` does: each task takes and returns what JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from noetherflow._derivation_text import (
+    derivation_text,
+    invariance_text,
+    optimisers_text,
+)
+from symbolic import (
+    DeclarationError,
+    Derivation,
+    MatrixDerivation,
+    NoCharge,
+    Verdict,
+    derive as derive_law,
+    load,
+    loads,
+)
+
+
+def derive(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the law of a declaration, in every form in which it is printed.
+
+    Args:
+        arguments: `path` of the file; with `text`, what was read from it already; with
+            `optimisers`, the laws of all optimisers are derived too.
+
+    Returns:
+        `json` (the object of `derive --json`), `text`, `latex` and `warnings`; or
+        `refused` alone, with what is wrong with the file.
+
+    >>> derive({"path": "missing.toml"})["refused"]
+    "expected a declaration file, got 'missing.toml' (No such file or directory)"
+    """
+    law = law_of(arguments)
+    if isinstance(law, str):
+        return {"refused": law}
+    more = bool(arguments.get("optimisers"))
+    text = derivation_text(law)
+    return {
+        "json": law.to_dict(optimisers=more),
+        "text": f"{text}\n\n{optimisers_text(law)}" if more else text,
+        "latex": law.to_latex(),
+        "warnings": warnings_of(law),
+    }
+
+
+def law_of(arguments: Mapping[str, Any]) -> Derivation | MatrixDerivation | str:
+    """Return the law of a declaration, or why there is none."""
+    path: str = arguments["path"]
+    try:
+        if "text" in arguments:
+            return derive_law(loads(arguments["text"]))
+        return derive_law(load(path))
+    except DeclarationError as error:
+        return str(error) if "text" not in arguments else f"{path}: {error}"
+    except OSError as error:
+        return _unreadable(path, error.strerror or type(error).__name__)
+
+
+def _unreadable(path: str, why: str) -> str:
+    return f"expected a declaration file, got {path!r} ({why})"
+
+
+def warnings_of(law: Derivation | MatrixDerivation) -> list[str]:
+    """Return what was found that a user may not expect."""
+    found = []
+    if law.invariance.verdict is Verdict.REFUTED:
+        found.append(f"the loss lacks the symmetry: {invariance_text(law.invariance)}")
+    try:
+        _ = law.charge
+    except NoCharge:
+        found.append("J has no charge")
+    return found
