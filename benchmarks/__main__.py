@@ -1,4 +1,4 @@
-"""Run both benchmarks and write results.json, the figure and the page."""
+"""Run the benchmarks and write results.json, the figure and the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks import _derivation, _equilibrium
+from benchmarks import _derivation, _equilibrium, _generated
 from benchmarks._figure import draw
 from benchmarks._measure import installed, machine, pin
 from benchmarks._page import page
@@ -19,8 +19,9 @@ from benchmarks._page import page
 
 ROUNDS = 15  # repeats at most
 BUDGET = 1.0  # CPU seconds for the repeats of one method at one size
+TURNS = 201  # of each way to compute a drift
 LIMIT = 12.0  # CPU seconds for one derivation
-PACKAGES = ("numpy", "scipy", "sympy", "symengine", "python-flint")
+PACKAGES = ("numpy", "torch", "scipy", "sympy", "symengine", "python-flint")
 
 
 def measure() -> dict[str, Any]:
@@ -30,6 +31,8 @@ def measure() -> dict[str, Any]:
     click.echo("derivation: depths and theorems done")
     roots = _equilibrium.measure(ROUNDS, BUDGET)
     click.echo("equilibrium: done")
+    generated = _generated.measure_all(TURNS)
+    click.echo("generated code: done")
     table = _derivation.measure(ROUNDS, BUDGET, LIMIT, click.echo)
     settings = {
         "rounds": ROUNDS,
@@ -44,6 +47,7 @@ def measure() -> dict[str, Any]:
         "derivation": table,
         "ours": ours,
         "equilibrium": roots,
+        "generated": generated,
     }
 
 

@@ -7,52 +7,38 @@ checks its input.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
-import click
 import numpy as np
 import torch
 
-from benchmarks._measure import pin
-from numeric._module import module_source
-from symbolic import MatrixPolynomial, ParameterSpace, gradient, matrix
+from numeric import module_source
+from symbolic import (
+    Constant,
+    Declaration,
+    MatrixDerivation,
+    ParameterSpace,
+    Symmetry,
+    derive_matrices,
+)
 
 
 N = 64  # samples
 WIDTHS = (6, 16, 64)
 SIGMA2, GAMMA = 0.05, 0.01
-_TARGET = 1.5  # generated over hand-written, medians
 
 
-class _Symmetry(NamedTuple):
-    generator: tuple[MatrixPolynomial, ...]
-    kind: str = "exponential"
-
-
-class _Declaration(NamedTuple):
-    name: str
-    space: ParameterSpace
-    symmetry: _Symmetry
-
-
-class _Law(NamedTuple):
-    declaration: _Declaration
-    charge: MatrixPolynomial
-
-
-def law() -> _Law:
+def law() -> MatrixDerivation:
     """Return matrix factorisation for every symmetric B, at any size."""
-    U, W = matrix("U", "d_y", "d"), matrix("W", "d", "d_x")
-    B = matrix("B", "d", "d", symmetric=True)
-    C = ((U @ B @ U.T).tr() - (W.T @ B @ W).tr()) * Fraction(1, 2)
     space = ParameterSpace(U=("d_y", "d"), W=("d", "d_x"))
-    J = (gradient(C, U), gradient(C, W))
-    return _Law(_Declaration("matrix factorisation", space, _Symmetry(J)), C)
+    B = Constant("B", ("d", "d"), symmetric=True)
+    symmetry = Symmetry.from_generator(space, {"U": "U*B", "W": "-B*W"}, [B])
+    return derive_matrices(Declaration("matrix factorisation", space, symmetry))
 
 
 def by_products(p: dict[str, Any], g: dict[str, Any], B: Any) -> Any:
@@ -91,7 +77,8 @@ def point(width: int, seed: int, backend: str) -> tuple[Any, Any, Any]:
     return p, g, convert(B + B.T)
 
 
-class Comparison(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Comparison:
     """CPU seconds of one call, and ratios to those by hand: medians over rounds."""
 
     backend: str
@@ -101,11 +88,6 @@ class Comparison(NamedTuple):
     einsum: float
     to_products: float
     to_einsum: float
-
-    @property
-    def ratio(self) -> float:
-        """Return generated over the better one by hand."""
-        return max(self.to_products, self.to_einsum)
 
 
 def measure(backend: str, width: int, rounds: int) -> Comparison:
@@ -156,25 +138,8 @@ def measure(backend: str, width: int, rounds: int) -> Comparison:
     return Comparison(backend, width, *medians, *ratios)
 
 
-def main() -> None:
-    """Measure both backends and print a line for each width."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks._generated", description=__doc__
-    )
-    parser.add_argument("--rounds", type=int, default=201, help="turns for each")
-    chosen = parser.parse_args()
-    pin()
+def measure_all(rounds: int) -> list[Comparison]:
+    """Return the comparisons of both backends at every width."""
     torch.set_num_threads(1)
-    for backend in ("numpy", "torch"):
-        for width in WIDTHS:
-            found = measure(backend, width, chosen.rounds)
-            click.echo(
-                f"{backend:5} d={width:2}: generated {found.generated * 1e6:7.1f} us, "
-                f"products {found.products * 1e6:7.1f} us, einsum "
-                f"{found.einsum * 1e6:7.1f} us; ratio {found.ratio:.2f} "
-                f"({'within' if found.ratio <= _TARGET else 'above'} {_TARGET})"
-            )
-
-
-if __name__ == "__main__":
-    main()
+    pairs = product(("numpy", "torch"), WIDTHS)
+    return [measure(backend, width, rounds) for backend, width in pairs]

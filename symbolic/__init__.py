@@ -46,7 +46,7 @@ from symbolic._intervals import NotEnclosed, enclose
 from symbolic._ito import ItoProcess, sgd_process
 from symbolic._lie_algebra import LieAlgebra, bracket, lie_algebra
 from symbolic._loss import Loss
-from symbolic._matrix_derivation import MatrixDerivation
+from symbolic._matrix_derivation import MatrixDerivation, derive_matrices
 from symbolic._matrix_flow import (
     Factorisation,
     MatrixFlow,
@@ -144,6 +144,7 @@ __all__ = [
     "degenerate_cases",
     "derive",
     "derive_components",
+    "derive_matrices",
     "differential",
     "discrete_laws",
     "dot",

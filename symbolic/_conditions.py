@@ -27,6 +27,7 @@ from symbolic._verdict import Finding, Verdict
 
 
 MAX_COEFFICIENTS = 400
+MAX_DEGREE = 40  # of a polynomial that is factored
 MAX_POINTS = 8  # tried on a restriction, before it is taken to be empty or trivial
 MAX_STEPS = 200  # of the search for such points
 MAX_JOINT = 8  # equations of degree 2 or more, of which a Gröbner basis is computed
@@ -180,7 +181,7 @@ def _restrictions(
 ) -> Iterator[Condition]:
     """Yield the restrictions under which the target vanishes."""
     fraction = in_atoms(target)
-    if fraction is None:
+    if fraction is None or max(map(sum, fraction.terms), default=0) > MAX_DEGREE:
         return
     context = _Context(target, fraction, symmetry, loss, family, first_order)
     theta, data = set(symmetry.space.symbols), set(loss.data.symbols)

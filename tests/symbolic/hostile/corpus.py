@@ -280,6 +280,17 @@ HOSTILE = [
 
 # These load: what looks like code in them is text, or is mathematics after all.
 HARMLESS = [
+    *(
+        f"schema = 1\nname = {json.dumps(title)}\n{_GOOD}"
+        for title in (
+            "'''; import os; os.system('echo gotcha'); '''",
+            '"""\nimport os\n"""'.replace("\n", " "),
+            "\\'; __import__('os') #",
+            "\\\\",
+            "{__import__('os')!r} %(x)s \\N{DIGIT ONE} \\x41",
+            "# -*- coding: rot13 -*-",
+        )
+    ),
     "schema = 1\nname = \"__import__('os').system('echo gotcha')\"\n" + _GOOD,
     'schema = 1\nname = "{u} %s ${u} <script>alert(1)</script>"\n' + _GOOD,
     _in_loss("((u + 1)**32)**32"),
