@@ -60,9 +60,16 @@ def _charge(law: Law) -> Rows:
         rows.append(("  loss", f"{flow.loss}, {why} the symmetry"))
     if law.declaration.is_matrix:
         return rows + _matrix_rows(law)
-    if law.explicit_noise is not None:
-        rows.append(("  in data", f"{law.explicit_noise}, with E_x2 the mean of x**2"))
+    explicit = law.explicit_noise
+    if explicit is not None and explicit != 0:
+        rows.append(("  in data", f"{explicit}{_moment(law.covariance, explicit)}"))
     return [*rows, *_step(law.exact_law)]
+
+
+def _moment(covariance: Any, explicit: Any) -> str:
+    """Return what one of the moments in a noise is, as an example."""
+    used = [(s, m) for s, m in covariance.moments if explicit.has(s)]
+    return f", with {used[0][0]} the mean of {used[0][1]}" if used else ""
 
 
 def _step(exact: Any) -> Rows:
@@ -100,7 +107,7 @@ def _matrix_rows(law: Any) -> Rows:
             (f"  {each.name}", str(each.charge)),
             (f"  d{each.name}/dt", str(each.flow.expression)),
         ]
-    if law.explicit_noise is not None:
+    if law.explicit_noise is not None and law.explicit_noise.terms:
         rows.append(("  in data", str(law.explicit_noise)))
     try:
         return rows + _step(law.exact_law)

@@ -97,7 +97,7 @@ class Table:
         if name not in self.known:
             make = sample if _has_data(Z) else matrix
             letter = make(name, Z.rows, Z.cols)
-            if function == "inv" and Z == Z.T and not letter.letter.data:
+            if function in ("inv", "expm") and Z == Z.T and not letter.letter.data:
                 letter = matrix(name, Z.rows, Z.cols, symmetric=True)
             self.known[name] = Applied(letter, function, Z, exponent)
         return self.known[name].letter

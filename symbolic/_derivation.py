@@ -271,7 +271,7 @@ def derive_components(declaration: Declaration) -> Derivation:
         invariance = _conditional(symmetry, loss, invariance)
     broken = sp.S.Zero
     if loss is not None and invariance.verdict is not Verdict.PROVED:
-        broken = dot(loss.gradient, symmetry.generator)
+        broken = _tidy(dot(loss.gradient, symmetry.generator))
     charge: sp.Expr | NoCharge
     flow = law = factor = None
     try:

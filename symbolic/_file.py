@@ -319,7 +319,7 @@ class _Reader:
             for i, row in enumerate(matrix)
         ]
         self._stop()
-        return self._try("symmetry", lambda: Symmetry.exponential(space, rows))
+        return self._try("symmetry", lambda: _linear(space, rows))
 
     def _entry(
         self, i: int, j: int, entry: int | str, constants: Mapping[str, Any]
@@ -395,6 +395,15 @@ class _Reader:
         if self._wrong:
             noted, self._wrong = list(dict.fromkeys(self._wrong)), []
             raise DeclarationError("\n".join(noted))
+
+
+def _linear(space: ParameterSpace, rows: list[list[Any]]) -> Symmetry:
+    """Return J = Aθ, of kind "exponential" where A is symmetric, else "linear"."""
+    A = sp.ImmutableDenseMatrix(rows)
+    if A == A.T:
+        return Symmetry.exponential(space, A)
+    J = space.unpack(tuple(A * sp.Matrix(space.symbols)))
+    return Symmetry.from_generator(space, J)
 
 
 _KINDS = ("transformation", "generator", "matrix")

@@ -83,7 +83,7 @@ class _Scalars:
         return list(self._names)
 
     def name(self, name: str) -> Value:
-        return self._names[name]
+        return _plain(self._names[name])
 
     def number(self, value: Fraction) -> Value:
         return sp.Rational(value.numerator, value.denominator)

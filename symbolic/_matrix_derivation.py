@@ -535,6 +535,9 @@ def _steps(law: MatrixDerivation) -> list[Step]:
     if law._equilibrium is not None:
         G = rf"G(\theta_\lambda) = {tex(law.equilibrium.balance)}"
         steps.append(Step("transport along the orbit", G))
+        shift = law.equilibrium.shift_latex(names)
+        if shift is not None:
+            steps.append(Step("G = 0", rf"\lambda^* = {shift}"))
     for each in law._families:
         name = names.get(each.constant, each.constant)
         rule = f"for every symmetric {each.constant}"

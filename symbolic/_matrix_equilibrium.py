@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 
 import sympy as sp
 
 from symbolic._applied import Applied, Table
+from symbolic._ito import sigma2
 from symbolic._letters import Word, transpose
-from symbolic._orbit import _closed_form
+from symbolic._orbit import equilibrium_of
+from symbolic._orbit_laws import characteristic
+from symbolic._trace_notation import latex
 from symbolic._trace_text import text
 from symbolic._words import (
     MatrixPolynomial,
@@ -31,13 +34,32 @@ class MatrixEquilibrium:
 
     Attributes:
         balance: G(θ_λ), in θ and the centred gradient `h_X` of a sample at θ.
-        closed_form: λ* as text where it is known, else None.
-        applied: the exponentials in it.
+        shift: λ* where it is known, in symbols that stand for `meaning`; else None.
+        meaning: symbol → the squared norm, or its mean, that it stands for.
+        applied: the exponentials in G.
     """
 
     balance: MatrixPolynomial
-    closed_form: str | None
+    shift: sp.Expr | None
+    meaning: tuple[tuple[sp.Symbol, MatrixPolynomial], ...]
     applied: tuple[Applied, ...]
+
+    @property
+    def closed_form(self) -> str | None:
+        """Return λ* as text in the language where it is known, else None."""
+        return None if self.shift is None else str(self.shift)
+
+    def shift_latex(self, names: Mapping[str, str]) -> str | None:
+        """Return λ* as LaTeX where it is known, else None.
+
+        Args:
+            names: name → LaTeX, for names that are not to be read as they are.
+        """
+        if self.shift is None:
+            return None
+        symbols = {symbol: latex(f, names) for symbol, f in self.meaning}
+        symbols[sigma2] = r"\sigma^{2}"
+        return str(sp.latex(self.shift, symbol_names=symbols))
 
     @property
     def expression(self) -> MatrixPolynomial:
@@ -94,33 +116,48 @@ def matrix_equilibrium(generator: Words, parameters: Words) -> MatrixEquilibrium
         h = _noise(each.X)
         balance += -2 * scalar("gamma") * each.pulled(each.X, 1, table)
         balance += scalar("sigma2") * each.pulled(h, -1, table).mean()
-    return MatrixEquilibrium(balance, _closed(live), tuple(table.known.values()))
+    shift, meaning = _closed(live)
+    return MatrixEquilibrium(balance, shift, meaning, tuple(table.known.values()))
 
 
 def _noise(X: MatrixPolynomial) -> MatrixPolynomial:
     return sample(f"h_{X.letter.name}", X.rows, X.cols)
 
 
-def _closed(sides: list[_Sides]) -> str | None:
+Meaning = tuple[tuple[sp.Symbol, MatrixPolynomial], ...]
+
+
+def _closed(sides: list[_Sides]) -> tuple[sp.Expr | None, Meaning]:
     """Return λ* where every J_X is a number times X, and a closed form is known."""
     groups: dict[sp.Rational, list[_Sides]] = {}
     for each in sides:
         if each.number is None:
-            return None
+            return None, ()
         groups.setdefault(each.number, []).append(each)
+    meaning: dict[sp.Symbol, MatrixPolynomial] = {}
     mu = tuple(groups)
-    t = tuple(_symbol([norm2(e.X) for e in group]) for group in groups.values())
-    s = tuple(
-        _symbol([norm2(_noise(e.X)).mean() for e in group]) for group in groups.values()
+    t = tuple(
+        _symbol([norm2(e.X) for e in group], meaning) for group in groups.values()
     )
-    found = _closed_form(mu, t, s)
-    return None if found is None else str(found)
+    s = tuple(
+        _symbol([norm2(_noise(e.X)).mean() for e in group], meaning)
+        for group in groups.values()
+    )
+    scalar_level = equilibrium_of(mu, t, s)
+    shift = scalar_level.closed_form
+    if shift is None:
+        found = characteristic(scalar_level)
+        shift = None if found is None else found.closed_form
+    return shift, tuple(meaning.items())
 
 
-def _symbol(terms: list[MatrixPolynomial]) -> sp.Expr:
+def _symbol(
+    terms: list[MatrixPolynomial], meaning: dict[sp.Symbol, MatrixPolynomial]
+) -> sp.Expr:
     """Return a sum of squares as symbols that print as they are."""
-    symbols = [sp.Symbol(text(term), nonnegative=True) for term in terms]
-    return reduce(lambda a, b: a + b, symbols)
+    for term in terms:
+        meaning[sp.Symbol(text(term), nonnegative=True)] = term
+    return sp.Add(*(sp.Symbol(text(term), nonnegative=True) for term in terms))
 
 
 def _exponential(M: MatrixPolynomial, table: Table) -> MatrixPolynomial:

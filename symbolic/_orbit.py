@@ -73,6 +73,13 @@ def noise_equilibrium_equation(symmetry: Symmetry) -> Equilibrium:
     mu = tuple(value for value, _ in spectrum)
     t = tuple(sp.expand((theta.T * P * theta)[0, 0]) for _, P in spectrum)
     s = tuple(sp.expand((P * Sigma).trace()) for _, P in spectrum)
+    return equilibrium_of(mu, t, s)
+
+
+def equilibrium_of(
+    mu: tuple[sp.Expr, ...], t: tuple[sp.Expr, ...], s: tuple[sp.Expr, ...]
+) -> Equilibrium:
+    """Return the equilibrium of a spectrum with its t_k and s_k."""
     balance, slope = orbit_balance(mu, t, s)
     return Equilibrium(mu, t, s, balance, slope, _closed_form(mu, t, s))
 
@@ -107,7 +114,7 @@ def generic_equilibrium(n: int) -> Equilibrium:
     mu = tuple(sp.Symbol(f"mu_{i}", real=True) for i in range(n))
     t = tuple(sp.Symbol(f"t_{i}", nonnegative=True) for i in range(n))
     s = tuple(sp.Symbol(f"s_{i}", nonnegative=True) for i in range(n))
-    return Equilibrium(mu, t, s, *orbit_balance(mu, t, s), _closed_form(mu, t, s))
+    return equilibrium_of(mu, t, s)
 
 
 def monotone(n: int) -> Finding:

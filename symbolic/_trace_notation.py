@@ -252,6 +252,7 @@ class _Latex(Notation):
         for letter, run in groupby(word):
             n = len(list(run))
             text = self.bare(letter, primes)
+            text = f"{{{text}}}" if "^" in text else text
             if letter.transposed:
                 pieces += [rf"{text}^\top"] * n
             else:

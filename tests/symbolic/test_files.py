@@ -163,10 +163,6 @@ WRONG: list[tuple[str, str]] = [
     (HEAD + PAIR, "symmetry: missing"),
     (HEAD + PAIR + "[symmetry]\nmatrix = [['1']]\n", "expected 2 rows of 2 entries"),
     (
-        HEAD + PAIR + "[symmetry]\nmatrix = [['1', '2'], ['3', '4']]\n",
-        "expected a symmetric A",
-    ),
-    (
         HEAD + PAIR + "[symmetry]\nmatrix = [['u', 0], [0, 0]]\n",
         "symmetry.matrix, row 1, entry 1, column 1: unknown name u",
     ),
@@ -222,6 +218,13 @@ def test_names_and_sizes_are_all_reported() -> None:
     with pytest.raises(DeclarationError) as caught:
         loads(GOOD.replace("u = []\nv = []", "_u = []\nexp = []\nS = []"))
     assert str(caught.value).count("parameters.") == 3
+
+
+def test_a_matrix_that_is_not_symmetric_is_a_linear_field() -> None:
+    found = loads(f"{HEAD}{PAIR}[symmetry]\nmatrix = [['1', '2'], ['3', '4']]\n")
+    u, v = found.space.symbols
+    assert found.symmetry.generator == (u + 2 * v, 3 * u + 4 * v)
+    assert found.symmetry.kind == "linear"
 
 
 def test_constants_stand_in_the_loss_too() -> None:
