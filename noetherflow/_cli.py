@@ -166,14 +166,15 @@ def derive(
     if as_json and as_latex:
         raise click.UsageError("expected one of --json and --latex, got both")
     with _failures(debug):
-        asked = _text_of(file) | ({"optimisers": "yes"} if optimisers else {})
+        form = "json" if as_json else "latex" if as_latex else "text"
+        asked = {**_text_of(file), "forms": [form], "optimisers": optimisers}
         law = _work("derive", asked, limit_seconds, limit_megabytes, debug=debug)
         if as_json:
             import json
 
             click.echo(json.dumps(law["json"], indent=2, ensure_ascii=False))
         else:
-            click.echo(law["latex" if as_latex else "text"])
+            click.echo(law[form])
         for warning in law["warnings"]:
             click.echo(f"warning: {warning}", err=True)
 
@@ -299,7 +300,7 @@ def _text_of(file: str) -> dict[str, str]:
 
 def _work(
     task: str,
-    asked: dict[str, str],
+    asked: dict[str, Any],
     seconds: float,
     megabytes: int,
     *,

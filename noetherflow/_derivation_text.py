@@ -62,8 +62,16 @@ def _charge(law: Law) -> Rows:
         return rows + _matrix_rows(law)
     explicit = law.explicit_noise
     if explicit is not None and explicit != 0:
-        rows.append(("  in data", f"{explicit}{_moment(law.covariance, explicit)}"))
+        example = _moment(law.covariance, explicit)
+        rows.append(("  in data", _short(f"{explicit}{example}")))
     return [*rows, *_step(law.exact_law)]
+
+
+def _short(text: str) -> str:
+    """Return a formula that can be read, or where to find one that cannot."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"a formula of {len(text)} characters; --json has it"
 
 
 def _moment(covariance: Any, explicit: Any) -> str:
@@ -93,8 +101,14 @@ def _factor(law: Any) -> Rows:
     return [
         ("integrating", f"factor f = {found.factor}: f*J = grad F{where}"),
         ("  F", f"{found.expression}, the charge of f*J, not of J"),
-        ("  dF/dt", str(law.integrated_flow.expression)),
+        ("  dF/dt", _integrated(law.integrated_flow)),
     ]
+
+
+def _integrated(flow: Any) -> str:
+    """Return the drift of F, and why it has no noise where it has none."""
+    why = ", since Sigma*J = 0" if flow.noise == 0 else ""
+    return f"{flow.expression}{why}"
 
 
 def _matrix_rows(law: Any) -> Rows:
@@ -108,7 +122,7 @@ def _matrix_rows(law: Any) -> Rows:
             (f"  d{each.name}/dt", str(each.flow.expression)),
         ]
     if law.explicit_noise is not None and law.explicit_noise.terms:
-        rows.append(("  in data", str(law.explicit_noise)))
+        rows.append(("  in data", _short(str(law.explicit_noise))))
     try:
         return rows + _step(law.exact_law)
     except DeclarationError as error:
@@ -194,6 +208,7 @@ def invariance_text(finding: Finding) -> str:
     return f"{finding.verdict.name}: {finding.reason}{condition}"
 
 
+_LONGEST = 900  # characters of a formula in the data
 _DECAY = (
     "",
     "gamma: weight decay of gamma*|theta|^2. sigma2 = eta/(2S): learning rate, batch.",

@@ -22,12 +22,16 @@ from symbolic import (
 )
 
 
+Law = Derivation | MatrixDerivation
+
+
 def derive(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the law of a declaration, in every form in which it is printed.
 
     Args:
         arguments: `path` of the file; with `text`, what was read from it already; with
-            `optimisers`, the laws of all optimisers are derived too.
+            `optimisers`, the laws of all optimisers are derived too; with `forms`, only
+            those of "json", "text" and "latex" are made.
 
     Returns:
         `json` (the object of `derive --json`), `text`, `latex` and `warnings`; or
@@ -39,17 +43,28 @@ def derive(arguments: Mapping[str, Any]) -> dict[str, Any]:
     law = law_of(arguments)
     if isinstance(law, str):
         return {"refused": law}
+    forms = {"json": _document, "text": _text, "latex": _latex}
+    wanted = arguments.get("forms", list(forms))
     more = bool(arguments.get("optimisers"))
+    made: dict[str, Any] = {name: forms[name](law, more) for name in wanted}
+    return {**made, "warnings": warnings_of(law)}
+
+
+def _document(law: Law, more: bool) -> dict[str, Any]:
+    return law.to_dict(optimisers=more)
+
+
+def _text(law: Law, more: bool) -> str:
     text = derivation_text(law)
-    return {
-        "json": law.to_dict(optimisers=more),
-        "text": f"{text}\n\n{optimisers_text(law)}" if more else text,
-        "latex": law.to_latex(),
-        "warnings": warnings_of(law),
-    }
+    return f"{text}\n\n{optimisers_text(law)}" if more else text
 
 
-def law_of(arguments: Mapping[str, Any]) -> Derivation | MatrixDerivation | str:
+def _latex(law: Law, more: bool) -> str:
+    del more
+    return law.to_latex()
+
+
+def law_of(arguments: Mapping[str, Any]) -> Law | str:
     """Return the law of a declaration, or why there is none."""
     path: str = arguments["path"]
     try:
@@ -66,7 +81,7 @@ def _unreadable(path: str, why: str) -> str:
     return f"expected a declaration file, got {path!r} ({why})"
 
 
-def warnings_of(law: Derivation | MatrixDerivation) -> list[str]:
+def warnings_of(law: Law) -> list[str]:
     """Return what was found that a user may not expect."""
     found = []
     if law.invariance.verdict is Verdict.REFUTED:

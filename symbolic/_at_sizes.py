@@ -20,6 +20,7 @@ from symbolic._trace_evaluation import evaluate
 from symbolic._words import MatrixPolynomial
 
 
+MAX_WRITTEN = 400  # letters
 TRIED = 3  # choices of small sizes
 MAX_TRIED = 24  # components of the parameters in one
 MAX_DATA = 60  # components of the data in one
@@ -80,6 +81,12 @@ def small_sizes(
             continue
         if _distinct(items, sizes):
             yield sizes
+
+
+def is_short(polynomials: Iterable[MatrixPolynomial]) -> bool:
+    """Decide whether polynomials can be written out in components quickly."""
+    keys = [key for f in polynomials for key in f.terms]
+    return sum(len(w) for _, ws, word in keys for w in (*ws, word)) <= MAX_WRITTEN
 
 
 def _count(shapes: Iterable[Shape], sizes: Sizes) -> int:

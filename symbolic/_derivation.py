@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 
 import sympy as sp
 
+from symbolic._atoms import number_of_terms
 from symbolic._charge import noether_charge
 from symbolic._conditions import find_condition
 from symbolic._declaration import Declaration
 from symbolic._derivation_document import document
 from symbolic._discrete import ExactLaw, exact_law
+from symbolic._equality import compare
 from symbolic._errors import DeclarationError, NoCharge
 from symbolic._explicit_noise import CovarianceFromMoments, moments_covariance
 from symbolic._integrating_factor import (
@@ -37,7 +39,7 @@ from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict
 
 
-MAX_TIDY = 300  # operations in an expression that is factored
+MAX_TIDY = 300  # operations, and terms, in an expression that is factored
 _T = TypeVar("_T")
 
 
@@ -123,7 +125,31 @@ class Derivation:
             return None
         F = self.integrating_factor.expression
         flow = noether_flow(self.declaration.space, F)
-        return NoetherFlow(_tidy(flow.noise), _tidy(flow.weight_decay), flow.loss)
+        noise = sp.S.Zero if self._is_conserved(F) else _tidy(flow.noise)
+        return NoetherFlow(noise, _tidy(flow.weight_decay), flow.loss)
+
+    def _is_conserved(self, F: sp.Expr) -> bool:
+        """Decide whether ΣJ = 0 makes the noise of F vanish, for J of two components.
+
+        Σ is then a multiple of nnᵀ with n orthogonal to J, and the noise of nᵀ∇²F n.
+
+        Args:
+            F: a function of the two.
+
+        Returns:
+            Whether it is proved.
+        """
+        pairs = zip(
+            self.declaration.space.symbols,
+            self.declaration.symmetry.generator,
+            strict=True,
+        )
+        moving = [(s, j) for s, j in pairs if j != 0]
+        if len(moving) != 2 or F.free_symbols - {s for s, _ in moving}:
+            return False
+        (x, a), (y, b) = moving
+        along = F.diff(x, 2) * b**2 - 2 * F.diff(x, y) * a * b + F.diff(y, 2) * a**2
+        return compare(along, sp.S.Zero).verdict is Verdict.PROVED
 
     @property
     def covariance(self) -> CovarianceFromMoments | None:
@@ -293,7 +319,10 @@ def derive_components(declaration: Declaration) -> Derivation:
 def _tidy(expression: sp.Expr) -> sp.Expr:
     """Return a rational expression in lowest terms, factored; a large one as it is."""
     rational = expression.is_rational_function(*expression.free_symbols)
-    if not rational or expression.count_ops() > MAX_TIDY:
+    if (
+        not rational
+        or max(expression.count_ops(), number_of_terms(expression)) > MAX_TIDY
+    ):
         return expression
     return sp.factor(sp.cancel(expression))
 

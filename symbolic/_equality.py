@@ -117,11 +117,19 @@ def _refute(left: sp.Expr, right: sp.Expr, probes: int, seed: int) -> Witness | 
         if sign_at(difference, point) in {-1, 1}:
             return Witness(
                 {symbol.name: str(value) for symbol, value in point.items()},
-                left=str(left.xreplace(point)),
-                right=str(right.xreplace(point)),
+                left=shown(left.xreplace(point)),
+                right=shown(right.xreplace(point)),
                 exact=True,
             )
     return None
+
+
+def shown(value: sp.Expr) -> str:
+    """Return a value as text, or what it is where it has too many digits for that."""
+    try:
+        return str(value)
+    except ValueError:  # Python prints integers up to 4300 digits
+        return "a number of more than 4300 digits"
 
 
 def _normal_form_is_zero(difference: sp.Expr) -> bool:

@@ -11,6 +11,9 @@ from mpmath import iv
 from symbolic._functions import relu, step
 
 
+MAX_EXPONENT = 100_000  # of 2, in an end of an enclosure
+
+
 class NotEnclosed(ValueError):  # noqa: N818 - a finding, and public so named
     """No enclosure here: undefined, or a function not in the table."""
 
@@ -119,5 +122,7 @@ def _rational(end: tuple[int, int, int, int]) -> sp.Rational:
     sign, mantissa, exponent, _ = end
     if not mantissa and exponent:  # how mpmath stores infinities and NaN
         raise NotEnclosed("the enclosure is unbounded")
+    if abs(int(exponent)) > MAX_EXPONENT:
+        raise NotEnclosed("the enclosure has too many digits")
     value = sp.Integer(int(mantissa)) * sp.Integer(2) ** int(exponent)
     return -value if sign else value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symbolic._applied import partial_table
-from symbolic._at_sizes import small_sizes
+from symbolic._at_sizes import is_short, small_sizes
 from symbolic._equality import compare
 from symbolic._finite import Family, decide_family
 from symbolic._loss import Loss
@@ -84,7 +84,10 @@ def matrix_invariance(symmetry: Symmetry, loss: Loss) -> Finding:
             return Finding(Verdict.PROVED, rule, condition=condition)
     tried = []
     constants = (*symmetry.declared, *loss.constants)
-    for sizes in small_sizes([symmetry.space, loss.data], constants):
+    words = (loss.expression, *symmetry.generator, *(symmetry.transformation or ()))
+    words += tuple(a.argument for a in (*symmetry.applied, *loss.applied))
+    spaces = [symmetry.space, loss.data]
+    for sizes in small_sizes(spaces, constants) if is_short(words) else ():
         finding = _at(symmetry, loss, sizes)
         shown = ", ".join(f"{name} = {size}" for name, size in sizes.items())
         if finding.verdict is Verdict.REFUTED:
@@ -96,7 +99,6 @@ def matrix_invariance(symmetry: Symmetry, loss: Loss) -> Finding:
         if found is not None:
             return found
     if not tried:
-        spaces = [symmetry.space, loss.data]
         witness = nonzero_point(slope, table.within(slope), spaces, constants)
         if witness is not None:
             reason = "grad l . J is not 0 at a point"
@@ -117,7 +119,8 @@ def by_example(f: MatrixPolynomial) -> Finding | None:
         REFUTED with the matrices, or None.
     """
     sizes = {n for a in letters(f).values() for n in (a.rows, a.cols)}
-    if any(n.isdigit() and int(n) > MAX_DRAWN for n in sizes):
+    large = any(n.isdigit() and int(n) > MAX_DRAWN for n in sizes)
+    if large or not is_short([f]):
         return None
     found = compare_polynomials(f, zero(f.rows, f.cols))
     return found if found.verdict is Verdict.REFUTED else None

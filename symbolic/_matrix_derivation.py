@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any
 
 from symbolic._applied import Table, names_in, partial_table
-from symbolic._at_sizes import small_sizes
+from symbolic._at_sizes import is_short, small_sizes
 from symbolic._charge import check_curl
 from symbolic._declaration import Declaration
 from symbolic._derivation_document import invariance_document, optimiser_document
@@ -226,7 +226,12 @@ class MatrixDerivation:
             "equilibrium": _maybe(eq.balance) if eq else None,
             "hessian_trace": _maybe(self.hessian_trace),
             "expectation": _maybe(law.expectation) if law and found else None,
-            "explicit_noise": _maybe(self.explicit_noise) if found else None,
+            "explicit_noise": {
+                "expression": text(self.explicit_noise),
+                "moments": {},
+            }
+            if found and self.explicit_noise is not None
+            else None,
             "closed_form": eq.closed_form if eq else None,
             "families": {
                 each.constant: {
@@ -445,7 +450,9 @@ def _families(
 def _no_charge(declaration: Declaration) -> NoCharge:
     """Return why there is no charge, with the curl entry at small sizes."""
     symmetry = declaration.symmetry
-    for sizes in small_sizes([declaration.space], symmetry.declared):
+    words = (*symmetry.generator, *(a.argument for a in symmetry.applied))
+    spaces = [declaration.space]
+    for sizes in small_sizes(spaces, symmetry.declared) if is_short(words) else ():
         try:
             check_curl(symmetry.at(sizes))
         except NoCharge as error:

@@ -11,6 +11,7 @@ import sympy as sp
 from symbolic._applied import Applied
 from symbolic._at_sizes import shape_at, value_at
 from symbolic._constants import Constant
+from symbolic._equality import shown
 from symbolic._intervals import NotEnclosed, enclose
 from symbolic._space import ParameterSpace, Shape
 from symbolic._verdict import Witness
@@ -50,8 +51,8 @@ def nonzero_point(
         drawn = _drawn(shapes, sizes, constants, stream)
         value = value_at(f, applied, drawn, spaces[1].names, constants, sizes)
         if _is_apart(value):
-            shown = {name: _text(matrix) for name, matrix in drawn.items()}
-            return Witness(shown, str(value), "0", exact=True)
+            drawn_text = {name: _text(matrix) for name, matrix in drawn.items()}
+            return Witness(drawn_text, shown(value), "0", exact=True)
     return None
 
 

@@ -14,8 +14,9 @@ from symbolic._words import MatrixPolynomial, RawTerm, assemble, identity, shift
 
 
 Assignment = Mapping[MatrixPolynomial, MatrixPolynomial]
-MAX_CHOICES = 4_096  # of a term for each letter, before equal ones are merged
+MAX_CHOICES = 1_024  # of a term for each letter, before equal ones are merged
 MAX_MULTIPLIED = 40_000  # letters, in one product
+MAX_LETTERS = 400_000  # before equal terms are merged, in all
 _Place = tuple[int, int]  # word (−1: the open one), position in it
 
 
@@ -122,6 +123,11 @@ def substitute(f: MatrixPolynomial, values: Assignment) -> MatrixPolynomial:
     table = _table(values)
     many = {k: c for k, c in f.terms.items() if _choices(k, table) > MAX_CHOICES}
     few = {k: c for k, c in f.terms.items() if k not in many}
+    letters = sum(_choices(k, table) * sum(map(len, (*k[1], k[2]))) for k in few)
+    if letters > MAX_LETTERS:
+        raise DeclarationError(
+            f"expected at most {MAX_LETTERS} matrices to multiply out, got {letters}"
+        )
     rest = MatrixPolynomial(f.rows, f.cols, few)
     total = assemble(f.rows, f.cols, _replaced(rest, table, None))
     for key, c in many.items():
