@@ -17,7 +17,7 @@ from symbolic._optimiser_algebra import (
     letter_laws,
 )
 from symbolic._optimiser_law import DiscreteLaw
-from symbolic._optimisers import OPTIMISERS, described
+from symbolic._optimisers import described, linear_optimisers
 from symbolic._trace_calculus import substitute
 from symbolic._words import MatrixPolynomial, dot, matrix, zero
 
@@ -50,7 +50,7 @@ def matrix_discrete_laws(
     taken = names_in(charge).union(*map(names_in, generator), *map(_scalars, generator))
     shown = {each: _free(each.name, taken) for each in (*STATE, *DRIVE)}
     where = _letters(charge, generator, parameters, shown)
-    return tuple(_law(each, where, shown) for each in OPTIMISERS)
+    return tuple(_law(each, where, shown) for each in linear_optimisers())
 
 
 def _free(name: str, taken: set[str]) -> sp.Symbol:

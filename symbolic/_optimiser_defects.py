@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import sympy as sp
 
@@ -19,11 +20,18 @@ from symbolic._verdict import Finding, Verdict, Witness
 
 
 Definitions = Mapping[sp.Symbol, sp.Expr]
-# Their laws, the term in g·J kept, hold for any direction u in the place of g.
-PLAIN = LinearOptimiser("direction", theta - eta * g)
-DECOUPLED = LinearOptimiser("direction", (1 - 2 * eta * gamma) * theta - eta * g)
 _TYPICAL = {"alpha": "9/10", "beta1": "9/10", "beta2": "99/100", "eps": "1/100"}
 _HISTORY = "m and v are running means of gradients with g.J = 0"
+
+
+@lru_cache(maxsize=2)
+def along_direction(*, decoupled: bool) -> LinearOptimiser:
+    """Return θ' = θ − ηu for a direction u written g, with or without decay.
+
+    Its laws, the term in g·J kept, hold for any u in the place of g.
+    """
+    kept = (1 - 2 * eta * gamma) * theta if decoupled else theta
+    return LinearOptimiser("direction", kept - eta * g)
 
 
 def defect_vanishes(case: Setting, defect: sp.Expr, where: Definitions) -> Finding:

@@ -9,9 +9,8 @@ import sympy as sp
 from symbolic._ito import dot, eta, gamma
 from symbolic._optimiser_algebra import affine_proof
 from symbolic._optimiser_defects import (
-    DECOUPLED,
-    PLAIN,
     Definitions,
+    along_direction,
     constant,
     step_count,
     with_defect,
@@ -114,7 +113,7 @@ def _direction_law(case: Setting, step: _Direction) -> DiscreteLaw:
     following, where = _direction_states(case, step, kappa, where)
     law_C = following["C"] + defect
     sides = (exact, unfolded(law_C, {C: case.charge} | _offset_state(case)))
-    known = DECOUPLED if step.decoupled else PLAIN
+    known = along_direction(decoupled=step.decoupled)
     proof = weakest([affine_proof(case, known), *in_components(case, [sides])])
     found = DiscreteLaw(step.name, step.update, following | {"C": law_C}, where, proof)
     return with_defect(case, found, defect, tuple(eta * kappa * a for a in u))

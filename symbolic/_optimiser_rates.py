@@ -17,7 +17,7 @@ from symbolic._equality import compare
 from symbolic._ito import dot, eta, gamma
 from symbolic._optimiser_algebra import affine_proof
 from symbolic._optimiser_defects import (
-    PLAIN,
+    along_direction,
     constant,
     defect_vanishes,
     with_defect,
@@ -82,7 +82,12 @@ def _rates_law(case: Setting, given: _Rates) -> DiscreteLaw:
         decay = 2 * gamma * _weighted(given.rates, case.theta, case.J)
         law = C - decay + case.form(u, u) / 2 + defect
         sides = (exact, unfolded(law, where) - common * along)
-        proof = weakest([affine_proof(case, PLAIN), *in_components(case, [sides])])
+        proof = weakest(
+            [
+                affine_proof(case, along_direction(decoupled=False)),
+                *in_components(case, [sides]),
+            ]
+        )
         R = sp.diag(*given.rates)
         means = expectations(case, law, R * case.A * R)
     found = DiscreteLaw(given.name, given.update, {"C": law}, where, proof, *means)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import sympy as sp
 
@@ -52,28 +53,37 @@ from symbolic._symmetry import Symmetry
 
 
 _LOOKAHEAD = theta - eta * beta * m
-OPTIMISERS = (
-    LinearOptimiser("sgd", theta - eta * (g + 2 * gamma * theta)),
-    LinearOptimiser(
-        "heavy_ball", theta - eta * m_next, beta * m + g + 2 * gamma * theta
-    ),
-    LinearOptimiser(
-        "heavy_ball_decoupled",
-        (1 - 2 * eta * gamma) * theta - eta * m_next,
-        beta * m + g,
-    ),
-    LinearOptimiser(
-        "nesterov",
-        theta - eta * (g + 2 * gamma * theta + beta * m_next),
-        beta * m + g + 2 * gamma * theta,
-    ),
-    LinearOptimiser(
-        "nesterov_lookahead",
-        theta - eta * m_next,
-        beta * m + g + 2 * gamma * _LOOKAHEAD,
-        _LOOKAHEAD,
-    ),
-)
+
+
+@lru_cache(maxsize=1)
+def linear_optimisers() -> tuple[LinearOptimiser, ...]:
+    """Return SGD, heavy ball with both decays, and both Nesterov conventions.
+
+    >>> [each.name for each in linear_optimisers()][:2]
+    ['sgd', 'heavy_ball']
+    """
+    return (
+        LinearOptimiser("sgd", theta - eta * (g + 2 * gamma * theta)),
+        LinearOptimiser(
+            "heavy_ball", theta - eta * m_next, beta * m + g + 2 * gamma * theta
+        ),
+        LinearOptimiser(
+            "heavy_ball_decoupled",
+            (1 - 2 * eta * gamma) * theta - eta * m_next,
+            beta * m + g,
+        ),
+        LinearOptimiser(
+            "nesterov",
+            theta - eta * (g + 2 * gamma * theta + beta * m_next),
+            beta * m + g + 2 * gamma * theta,
+        ),
+        LinearOptimiser(
+            "nesterov_lookahead",
+            theta - eta * m_next,
+            beta * m + g + 2 * gamma * _LOOKAHEAD,
+            _LOOKAHEAD,
+        ),
+    )
 
 
 def linear_law(
@@ -96,7 +106,7 @@ def linear_law(
     >>> from symbolic._space import ParameterSpace
     >>> s = Symmetry.exponential(ParameterSpace(u=(), w=()), [[1, 0], [0, -1]])
     >>> u, w = s.space.symbols
-    >>> law = linear_law(s, (u**2 - w**2) / 2, OPTIMISERS[0])
+    >>> law = linear_law(s, (u**2 - w**2) / 2, linear_optimisers()[0])
     >>> law.next["C"]
     C*(2*eta*gamma - 1)**2 + eta**2*(g_u**2 - g_w**2)/2
     >>> law.proof.verdict.name
@@ -284,7 +294,7 @@ eta*(g_u**2 - g_w**2)
     """
     case = setting(symmetry, charge)
     return (
-        *(_linear_law(case, optimiser) for optimiser in OPTIMISERS),
+        *(_linear_law(case, optimiser) for optimiser in linear_optimisers()),
         *layer_laws(case),
         *preconditioned_laws(case),
         *adaptive_laws(case),
