@@ -60,9 +60,10 @@ def _charge(law: Law) -> Rows:
         rows.append(("  loss", f"{flow.loss}, {why} the symmetry"))
     if law.declaration.is_matrix:
         return rows + _matrix_rows(law)
-    explicit = law.explicit_noise
+    scalar: Any = law
+    explicit = scalar.explicit_noise
     if explicit is not None and explicit != 0:
-        example = _moment(law.covariance, explicit)
+        example = _moment(scalar.covariance, explicit)
         rows.append(("  in data", _short(f"{explicit}{example}")))
     return [*rows, *_step(law.exact_law)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from noetherflow._derivation_text import (
@@ -70,6 +71,10 @@ def law_of(arguments: Mapping[str, Any]) -> Law | str:
     try:
         if "text" in arguments:
             return derive_law(loads(arguments["text"]))
+        place = Path(path)
+        if place.exists() and not (place.is_file() or place.is_dir()):
+            # It may have no end, and those of the parent, as /dev/stdin, are not here.
+            return _unreadable(path, "a pipe or a device; write it to a file first")
         return derive_law(load(path))
     except DeclarationError as error:
         return str(error) if "text" not in arguments else f"{path}: {error}"

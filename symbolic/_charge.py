@@ -37,13 +37,21 @@ def noether_charge(symmetry: Symmetry) -> sp.Expr:
     for candidate in (_by_degree, _potential, _poincare):
         charge = candidate(symmetry)
         if charge is not None and _is_antiderivative(charge, symmetry):
-            return charge
+            return _from_origin(charge, symmetry)
     raise NoCharge(
         f"J = {symmetry.generator} is a gradient field, but no antiderivative in "
         f"closed form was found",
         (symmetry.space.symbols[0].name, symmetry.space.symbols[0].name),
         None,
     )
+
+
+def _from_origin(charge: sp.Expr, symmetry: Symmetry) -> sp.Expr:
+    """Return a charge that is 0 at θ = 0, where it is defined there."""
+    start = charge.subs(dict.fromkeys(symmetry.space.symbols, sp.S.Zero))
+    if start == 0 or start.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+        return charge
+    return charge - start
 
 
 def _by_degree(symmetry: Symmetry) -> sp.Expr | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symbolic._applied import partial_table
+from symbolic._applied import Applied, Table, names_in, partial_table
 from symbolic._at_sizes import is_short, small_sizes
 from symbolic._equality import compare
 from symbolic._finite import Family, decide_family
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from symbolic._symmetry import Symmetry
 
 
+_ENTIRE = frozenset({"exp", "expm", "sin", "cos", "sinh", "cosh"})  # of rho: no poles
 MAX_DRAWN = 64  # rows of a matrix that is drawn entry by entry
 
 
@@ -75,13 +76,9 @@ def matrix_invariance(symmetry: Symmetry, loss: Loss) -> Finding:
     table = partial_table((*symmetry.applied, *loss.applied))
     slope = along(loss.expression, symmetry.generator, parameters, table)
     if table.vanishes(slope):
-        rule = "grad l . J is 0 as a polynomial in words of matrices, at every size"
-        images, J = symmetry.transformation, symmetry.generator
-        if images is None or is_flow(images, J, parameters, table):
-            return Finding(Verdict.PROVED, rule)
-        if is_scaling(images, J, parameters, table):
-            condition = "for rho in a neighbourhood of 0"
-            return Finding(Verdict.PROVED, rule, condition=condition)
+        found = _proved(symmetry, parameters, table)
+        if found is not None:
+            return found
     tried = []
     constants = (*symmetry.declared, *loss.constants)
     words = (loss.expression, *symmetry.generator, *(symmetry.transformation or ()))
@@ -107,6 +104,37 @@ def matrix_invariance(symmetry: Symmetry, loss: Loss) -> Finding:
     return Finding(
         Verdict.INCONCLUSIVE, f"no normal form shows it at every size; {proved}"
     )
+
+
+def _proved(
+    symmetry: Symmetry, parameters: tuple[MatrixPolynomial, ...], table: Table
+) -> Finding | None:
+    """Return that ℓ is preserved, given that ∇ℓ·J = 0, or None where Q_ρ is no flow."""
+    images, J = symmetry.transformation, symmetry.generator
+    condition = ""
+    if images is not None:
+        if is_flow(images, J, parameters, table):
+            used = [a for image in images for a in table.within(image)]
+            entire = all(_is_entire(a, table) for a in used)
+        elif is_scaling(images, J, parameters, table):
+            entire = False
+        else:
+            return None
+        condition = "" if entire else "for rho in a neighbourhood of 0"
+    return Finding(
+        Verdict.PROVED,
+        "grad l . J is 0 as a polynomial in words of matrices, at every size",
+        condition=condition,
+    )
+
+
+def _is_entire(applied: Applied, table: Table) -> bool:
+    """Decide whether a function of ρ has no pole and no branch point."""
+    if applied.function != "power":
+        return applied.function in _ENTIRE
+    inside = names_in(applied.argument)
+    exponentials = {a.name for a in table.known.values() if a.function == "exp"}
+    return len(applied.argument.terms) == 1 and inside <= exponentials
 
 
 def by_example(f: MatrixPolynomial) -> Finding | None:
