@@ -16,8 +16,9 @@ from verify._claim import Claim
 from verify._claims import CLAIMS
 from verify._context import ALPHA, PROFILE_SIZES, PROFILES, Context, Profile
 from verify._evidence import Evidence
-from verify._instances import derived
+from verify._instances import derived, law_of
 from verify._result import Campaign, ClaimResult, TwinResult
+from verify._subject import concrete
 
 
 Progress = Callable[[str, int, int], None]
@@ -62,8 +63,8 @@ def verify(
     """Check claims by every route and run each claim's twin through the same routes.
 
     Args:
-        what: a claim id, several, None for all, or a `Declaration` (exponential kind,
-            with a loss) on which every general theorem is then run.
+        what: a claim id, several, None for all, or a `Declaration` on which every
+            theorem about its kind is then run.
         seed: the seed of every random stream; same seed and profile, same verdicts.
         profile: "quick", "standard" or "deep": all sample sizes.
         progress: called as progress(claim id, claims done, claims in all).
@@ -74,7 +75,8 @@ def verify(
     Raises:
         UnknownClaimError: for an id that does not exist.
         ValueError: for an unknown profile or a negative seed.
-        DeclarationError: for a declaration the theorems do not apply to.
+        DeclarationError: for a declaration that no theorem applies to, or whose loss
+            lacks the symmetry.
 
     >>> campaign = verify("p1.eq6", profile="quick")
     >>> campaign.claims[0].verdict.name, campaign.exit_code
@@ -109,8 +111,9 @@ def verify(
 
 def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...]]:
     if isinstance(what, Declaration):
-        _check_subject(what)
-        return (what, *_rescaled(what)), CLAIMS
+        subject = concrete(what)
+        _check_subject(subject)
+        return (subject, *_rescaled(subject)), CLAIMS
     if what is None:
         return None, CLAIMS
     if not isinstance(what, Iterable):
@@ -134,24 +137,22 @@ def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...
 
 def _check_subject(declaration: Declaration) -> None:
     symmetry = declaration.symmetry
-    missing = []
-    if symmetry.kind != "exponential":
-        missing.append(f"a symmetry of kind {symmetry.kind!r}")
     if symmetry.constants:
         names = ", ".join(map(str, symmetry.constants))
-        missing.append(f"an A with the free constants {names}: give them values")
-    if declaration.loss is None:
-        missing.append("no loss")
-    if missing:
         raise DeclarationError(
-            f"the general theorems need an exponential symmetry (J = A theta, A "
-            f"symmetric and numeric) and a loss; {declaration.name!r} has "
-            f"{' and '.join(missing)}"
+            f"expected numbers throughout the symmetry of {declaration.name!r}, got "
+            f"the free constants {names}: give them values"
         )
     if not any(symmetry.generator):
         raise DeclarationError(
-            f"expected A with a non-zero entry, got A = 0 in {declaration.name!r}: "
+            f"expected J with a non-zero entry, got J = 0 in {declaration.name!r}: "
             f"nothing moves, and every statement about it is empty"
+        )
+    reasons = {claim.why_not(declaration) for claim in CLAIMS}
+    if None not in reasons:
+        raise DeclarationError(
+            f"no statement applies to {declaration.name!r}, which has no loss, and "
+            f"its symmetry no charge: declare a loss"
         )
     invariance = derived(declaration).invariance
     if invariance.verdict is Verdict.REFUTED and invariance.witness is not None:
@@ -170,9 +171,11 @@ def _rescaled(declaration: Declaration) -> tuple[Declaration, ...]:
     Returns:
         The declaration, or nothing where n = 1 or the eigenvalues are irrational.
     """
-    values = derived(declaration).equilibrium.eigenvalues
     A = declaration.symmetry.matrix
-    if A is None or not all(value.is_Rational for value in values):
+    if A is None or declaration.symmetry.kind != "exponential":
+        return ()
+    values = law_of(declaration).equilibrium.eigenvalues
+    if not all(value.is_Rational for value in values):
         return ()
     n = math.lcm(*(int(value.q) for value in values))
     if n == 1:
@@ -186,10 +189,14 @@ def _check(
     claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
 ) -> ClaimResult:
     start = time.perf_counter()
-    context = Context(profile, seed, claim.id, subject)
-    evidence = tuple(route(claim.subject, context) for route in claim.routes)
+    reason = claim.why_not(subject[0]) if subject is not None else None
+    if reason is not None:
+        evidence, twin = _not_applicable(claim, reason)
+    else:
+        context = Context(profile, seed, claim.id, subject)
+        evidence = tuple(route(claim.subject, context) for route in claim.routes)
+        twin = _check_twin(claim, profile, seed, subject)
     verdict = combine(evidence)
-    twin = _check_twin(claim, profile, seed, subject)
     applies = verdict is not Verdict.NOT_APPLICABLE
     if subject is not None and applies and not twin.as_expected:
         # On this declaration the altered statement may be true, or be the same.
@@ -219,6 +226,16 @@ def _check(
         seconds=time.perf_counter() - start,
         optional=subject is not None,
     )
+
+
+def _not_applicable(
+    claim: Claim, reason: str
+) -> tuple[tuple[Evidence, ...], TwinResult]:
+    """Return evidence that an assumption fails: no route runs, nor on anything else."""
+    evidence = (Evidence("assumptions", Verdict.NOT_APPLICABLE, reason),)
+    verdict = Verdict.NOT_APPLICABLE
+    twin = TwinResult(claim.twin_kind, claim.twin_statement, verdict, evidence)
+    return evidence, twin
 
 
 def _check_twin(

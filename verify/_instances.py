@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
-from symbolic import Declaration, Derivation, Loss, derive
+from symbolic import Declaration, Derivation, Loss, derive_components
 from verify._exact import (
     Matrix,
     Vector,
@@ -25,10 +26,10 @@ from verify._exact import (
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A declaration of exponential kind with everything rational.
+    """A declaration with everything rational; what needs A is for the exponential kind.
 
     Attributes:
-        declaration: with a loss and a numeric A.
+        declaration: with a loss.
         samples: N rows over the flat data symbols.
         theta: the point, n components.
         eta: learning rate η.
@@ -103,13 +104,18 @@ class Instance:
             for row in self.samples
         )
         return values | {
-            "A": str([[str(entry) for entry in row] for row in self.A]).replace(
-                "'", ""
-            ),
+            **self._symmetry(),
             "eta": str(self.eta),
             "gamma": str(self.gamma),
             "S": str(self.batch_size),
         }
+
+    def _symmetry(self) -> dict[str, str]:
+        symmetry = self.declaration.symmetry
+        if symmetry.kind != "exponential":
+            return {"J": f"({', '.join(map(str, symmetry.generator))})"}
+        rows = [[str(entry) for entry in row] for row in self.A]
+        return {"A": str(rows).replace("'", "")}
 
     def data_arrays(self) -> dict[str, Any]:
         """Return name → float array (N, *shape) for the compiled loss."""
@@ -137,7 +143,21 @@ def _gradients(
 @lru_cache(maxsize=256)
 def derived(declaration: Declaration) -> Derivation:
     """Return `derive(declaration)`, kept: routes ask for the same one many times."""
-    return derive(declaration)
+    return derive_components(declaration)
+
+
+def law_of(declaration: Declaration) -> Derivation:
+    """Return what J alone gives; the loss is not looked at."""
+    return derived(Declaration("", declaration.space, declaration.symmetry))
+
+
+def derived_charge(declaration: Declaration) -> sp.Expr:
+    """Return C as derived from J alone: no time goes into the loss.
+
+    Raises:
+        NoCharge: where J is no gradient field.
+    """
+    return law_of(declaration).charge
 
 
 @lru_cache(maxsize=256)

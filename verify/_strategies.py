@@ -21,6 +21,7 @@ from symbolic import (
     relu,
 )
 from verify._exact import NotRational
+from verify._field_catalogue import field_catalogue, shifted
 from verify._instances import Instance
 
 
@@ -105,18 +106,58 @@ def instances(
     """
     fixed = catalogue() if subject is None else subject
     usable = tuple(
-        d for d in fixed if not (rational and d.loss and d.loss.expression.has(sp.tanh))
+        d for d in fixed if d.loss and not (rational and d.loss.expression.has(sp.tanh))
     )
     sources = [st.sampled_from(usable)] if usable else []
     if subject is None:
         sources.append(declarations(rational=rational))
-    declaration = draw(st.one_of(*sources))
+    instance = draw(_at_points(draw(st.one_of(*sources)), min_samples))
+    if rational:
+        _assume_rational(instance)
+    return instance
+
+
+@st.composite
+def field_instances(
+    draw: st.DrawFn,
+    subject: tuple[Declaration, ...] | None = None,
+    min_samples: int = 1,
+) -> Instance:
+    """Draw an instance of any kind with a loss: exponential, affine or nonlinear.
+
+    Args:
+        draw: Hypothesis' draw.
+        subject: declarations to draw from; None for the built-in ones of every kind,
+            and for drawn quadratic charges about a drawn centre.
+        min_samples: the least N.
+
+    Returns:
+        An instance; its gradients need not be rational.
+    """
+    if subject is not None:
+        return draw(instances(subject, rational=False, min_samples=min_samples))
+    kind = draw(st.sampled_from(("built in", "exponential", "affine")))
+    if kind == "exponential":
+        return draw(instances(rational=False, min_samples=min_samples))
+    if kind == "built in":
+        declaration = draw(st.sampled_from(field_catalogue()))
+    else:
+        base = draw(declarations(rational=False))
+        n = base.space.size
+        centre = draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n))
+        declaration = shifted(base, centre)
+    return draw(_at_points(declaration, min_samples))
+
+
+@st.composite
+def _at_points(draw: st.DrawFn, declaration: Declaration, min_samples: int) -> Instance:
+    """Draw data, a point without zeros, η, γ and S for a declaration."""
     assert declaration.loss is not None
     entries = st.builds(Fraction, st.integers(-6, 6), st.sampled_from((1, 2, 4)))
     width = declaration.loss.data.size
     rows = st.tuples(*[entries] * width)
     nonzero = entries.filter(bool)
-    instance = Instance(
+    return Instance(
         declaration,
         tuple(draw(st.lists(rows, min_size=min_samples, max_size=6))),
         draw(st.tuples(*[nonzero] * declaration.space.size)),
@@ -124,9 +165,6 @@ def instances(
         draw(st.sampled_from(_DECAYS)),
         draw(st.integers(1, 4)),
     )
-    if rational:
-        _assume_rational(instance)
-    return instance
 
 
 @st.composite

@@ -121,14 +121,16 @@ def test_the_exit_code_ignores_what_does_not_apply(
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(DeclarationError, match=r"no loss$"):
-        verify(Declaration("d", rescaling().space, rescaling().symmetry))
     with pytest.raises(DeclarationError, match=r"free constants .*: give them values"):
         verify(any_symmetric(2))
     space = ParameterSpace(u=(), w=())
-    u, w = space["u"], space["w"]
-    turning = Symmetry.from_generator(space, {"u": -w, "w": u})
-    with pytest.raises(DeclarationError, match="a symmetry of kind 'linear'"):
+    still = Symmetry.exponential(space, [[0, 0], [0, 0]])
+    with pytest.raises(DeclarationError, match="got J = 0 in 'still'"):
+        verify(Declaration("still", space, still, rescaling().loss))
+    turning = Symmetry.from_generator(space, {"u": -space["w"], "w": space["u"]})
+    with pytest.raises(DeclarationError, match="no statement applies to 'rotation'"):
+        verify(Declaration("rotation", space, turning))
+    with pytest.raises(DeclarationError, match="does not have the declared symmetry"):
         verify(Declaration("rotation", space, turning, rescaling().loss))
 
 
@@ -154,3 +156,15 @@ def test_an_end_is_not_mistaken_for_zero(start: float, edge: float) -> None:
     found = _boundary(lambda f: (f - edge) * outward > 0, start, outward)
 
     assert abs(found - edge) <= 1e-6 * abs(edge)
+
+
+def test_a_mixing_matrix_is_transported() -> None:
+    u, v, x, y = sp.symbols("u v x y")
+    space = ParameterSpace(u=(), v=())
+    loss = Loss(((u**2 - v**2) * x - y) ** 2, space, data={"x": (), "y": ()})
+    symmetry = Symmetry.exponential(space, [[0, 1], [1, 0]])
+
+    found = checked("p1.orbit", Declaration("hyperbolic", space, symmetry, loss))
+
+    assert found.verdict is Verdict.PROVED
+    assert found.twin.evidence[0].verdict is Verdict.REFUTED

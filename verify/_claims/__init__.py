@@ -5,7 +5,11 @@ One statement, or a published one with its correction, a file.
 
 from verify._claim import Claim
 from verify._claims import (
+    _own_charge,
     _own_discrete,
+    _own_flow,
+    _own_orthogonal,
+    _own_step,
     _own_variational,
     _p1_eq4,
     _p1_eq5,
@@ -43,4 +47,8 @@ CLAIMS: tuple[Claim, ...] = (
     *_p1_prop2.CLAIMS,
     *_own_discrete.CLAIMS,
     *_own_variational.CLAIMS,
+    *_own_orthogonal.CLAIMS,
+    *_own_charge.CLAIMS,
+    *_own_flow.CLAIMS,
+    *_own_step.CLAIMS,
 )

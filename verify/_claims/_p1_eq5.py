@@ -6,10 +6,10 @@ from functools import partial
 from symbolic import Verdict
 from verify._claim import Claim
 from verify._claims._shared import GRADIENT_FIELD, P1, PER_SAMPLE
+from verify._routes._any_charge import drift_curves, drift_symbolic
 from verify._routes._common import Factors
 from verify._routes._digits_routes import digits_flow
-from verify._routes._ensembles import flow_ensemble
-from verify._routes._flow import flow_generator, flow_symbolic
+from verify._routes._field_ensembles import field_ensemble
 from verify._routes._words import flow_words
 
 
@@ -30,13 +30,14 @@ CLAIMS = (
         r"P1's Eqs. (26) and (30) print it.",
         twin_subject=Factors(decay=Fraction(0), noise=Fraction(1, 2)),
         routes=(
-            partial(flow_symbolic, decay=False),
+            partial(drift_symbolic, decay=False),
             partial(flow_words, decay=False),
-            partial(flow_generator, decay=False),
-            partial(flow_ensemble, method="sde"),
+            partial(drift_curves, decay=False),
+            partial(field_ensemble, method="sde"),
             partial(digits_flow, decay=False),
         ),
         assumptions=(PER_SAMPLE, GRADIENT_FIELD),
+        about="charge",
         note="SDE ensembles simulate with weight decay where the instance has one; the "
         "decay's part of the mean is known exactly, and the factor tested is the "
         "noise's.",

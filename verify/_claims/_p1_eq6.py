@@ -36,6 +36,7 @@ CLAIMS = (
         twin_subject=Fraction(1, 2),
         routes=_ROUTES,
         assumptions=(_SYMMETRIC,),
+        needs_loss=False,
         note="By hand: A = diag(1, −1) at (u, w) = (1, 0) has J = (1, 0), but the "
         "gradient of u² − w² is (2, 0). The factor makes (6) inconsistent with (7), "
         "(9) and Proposition 1, which hold with ∇C = J.",
@@ -56,5 +57,6 @@ CLAIMS = (
         twin_subject=Fraction(1),
         routes=_ROUTES,
         assumptions=(_SYMMETRIC,),
+        needs_loss=False,
     ),
 )

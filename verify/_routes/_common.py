@@ -181,6 +181,8 @@ def drawn_evidence(
     examples: tuple[_T, ...] = (),
     relation: Callable[[Fraction, Fraction], bool] = Fraction.__eq__,
     shown: tuple[str, str] = ("{}", "{}"),
+    arithmetic: str = "rational",
+    tolerance: float = 0.0,
 ) -> Evidence:
     """Check a relation in exact rationals on examples and on drawn instances.
 
@@ -193,6 +195,8 @@ def drawn_evidence(
         examples: instances tried first, so that a counterexample is short.
         relation: what must hold between left and right.
         shown: how the two sides of a counterexample read.
+        arithmetic: which arithmetic `sides` uses, for the summary.
+        tolerance: how far apart equal sides may be in it; 0 for rationals.
 
     Returns:
         SUPPORTED (exact on each instance, drawn at random), or REFUTED.
@@ -223,7 +227,7 @@ def drawn_evidence(
         return Evidence(
             route,
             Verdict.REFUTED,
-            f"{what}: fails in exact rational arithmetic.",
+            f"{what}: fails in exact {arithmetic} arithmetic.",
             instances=tally["checked"],
             counterexample=failure.args[0],
         )
@@ -236,11 +240,11 @@ def drawn_evidence(
     return Evidence(
         route,
         Verdict.SUPPORTED,
-        f"{what}: holds exactly, in rational arithmetic, on every one of "
+        f"{what}: holds exactly, in {arithmetic} arithmetic, on every one of "
         f"{tally['checked']} instances drawn.",
         instances=tally["checked"],
         degenerate=tally["degenerate"],
-        tolerance=0.0,
+        tolerance=tolerance,
     )
 
 

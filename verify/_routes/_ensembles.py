@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis.strategies import SearchStrategy
@@ -34,6 +36,7 @@ class Problem:
         sigma2: σ².
         gamma: γ.
         batch: S.
+        orbit: λ of the starting points.
     """
 
     evaluator: LossEvaluator
@@ -46,6 +49,7 @@ class Problem:
     sigma2: float
     gamma: float
     batch: int
+    orbit: tuple[float, ...] = ORBIT
 
     def gradients(self, theta: Array) -> Array:
         """Return per-sample gradients, shape (replicas, N, n)."""
@@ -84,6 +88,7 @@ def problem_of(
         eta / (2 * instance.batch_size),
         float(instance.gamma),
         instance.batch_size,
+        orbit,
     )
 
 
@@ -182,11 +187,21 @@ def flow_ensemble(
     *,
     method: str,
     strategy: SearchStrategy[Instance] | None = None,
+    problem: Callable[[Instance, int], Any] = problem_of,
+    simulate: Callable[..., tuple[FactorTest, Array, Array]] = run,
 ) -> Evidence:
     """Measure the factor in front of σ²Tr[ΣA] on ensembles over several orbits.
 
     Each instance gets an interval at level α, valid at any sample size; the claimed
     factor must lie in every interval. A failure is repeated on a fresh stream.
+
+    Args:
+        subject: the factors claimed.
+        context: profile and streams.
+        method: "sgd" or "sde".
+        strategy: what to draw from.
+        problem: an instance in floats, with so many replicas.
+        simulate: as `run`.
 
     Returns:
         The evidence.
@@ -201,8 +216,8 @@ def flow_ensemble(
     for number, instance in enumerate(drawn):
         if done - vacuous >= profile.ensembles:
             break
-        problem = problem_of(instance, profile.replicas)
-        interval, charges, means = _measure(problem, context, number, method)
+        case = problem(instance, profile.replicas)
+        interval, charges, means = _measure(simulate, case, context, number, method)
         if interval is None:
             continue
         done += 1
@@ -212,9 +227,10 @@ def flow_ensemble(
         else:
             sharpest = min(sharpest, interval.resolution)
             if not figures:
-                figures.append(_figure(instance, problem, charges, means, method))
+                figures.append(_figure(instance, case, charges, means, method))
         if interval.excludes(claimed):
-            again, _, _ = _measure(problem, context, f"{number} again", method)
+            key = f"{number} again"
+            again, _, _ = _measure(simulate, case, context, key, method)
             if again is not None and again.excludes(claimed):
                 witness = Witness(
                     instance.describe(),
@@ -255,9 +271,13 @@ def flow_ensemble(
 
 
 def _measure(
-    problem: Problem, context: Context, number: object, method: str
+    simulate: Callable[..., tuple[FactorTest, Array, Array]],
+    problem: Any,
+    context: Context,
+    number: object,
+    method: str,
 ) -> tuple[FactorInterval | None, Array, Array]:
-    test, charges, means = run(
+    test, charges, means = simulate(
         problem, context.rng(method, number), context.profile.steps, method
     )
     if not test.observations:
@@ -266,20 +286,20 @@ def _measure(
 
 
 def _figure(
-    instance: Instance, problem: Problem, charges: Array, means: Array, method: str
+    instance: Instance, problem: Any, charges: Array, means: Array, method: str
 ) -> Figure:
-    groups = np.array_split(np.arange(charges.shape[1]), len(ORBIT))
+    groups = np.array_split(np.arange(charges.shape[1]), len(problem.orbit))
     keep = np.unique(np.linspace(0, len(charges) - 1, 60).astype(int))
     time = tuple(float(problem.eta * k) for k in keep)
     series: list[Series] = []
-    for group, (lam, members) in enumerate(zip(ORBIT, groups, strict=True)):
+    for group, (lam, members) in enumerate(zip(problem.orbit, groups, strict=True)):
         part = charges[keep][:, members]
         low, high = np.quantile(part, [0.1, 0.9], axis=1)
         series.append(
             Series("", time, _floats(low), _floats(high), kind="band", group=group)
         )
         series.append(
-            Series(f"λ = {lam:g}", time, _floats(part.mean(axis=1)), group=group)
+            Series(f"λ = {lam:.2g}", time, _floats(part.mean(axis=1)), group=group)
         )
         series.append(
             Series(

@@ -76,22 +76,6 @@ def conservation_symbolic(subject: str, context: Context) -> Evidence:
     )
 
 
-def conservation_exact(subject: str, context: Context) -> Evidence:
-    """Sum −∇ℓ·∇Q over the training set in exact rationals."""
-
-    def sides(instance: Instance) -> Sides:
-        centre = mean(instance.gradients())
-        direction = list(apply(instance.A, instance.theta))
-        if subject == "perturbed":
-            direction[0] += instance.theta[0]
-        return Sides(-dot(centre, direction), Fraction(0), degenerate=not any(centre))
-
-    first = by_hand((u * w * x - y) ** 2, [[1, 0], [0, -1]], ((1, 0),), (1, 1))
-    return exact_evidence(
-        "exact sums", sides, context, r"$dC/dt$ under gradient flow", examples=(first,)
-    )
-
-
 # (6): the antiderivative. The subject is m in C = m·θᵀAθ.
 
 

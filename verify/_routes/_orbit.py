@@ -61,32 +61,29 @@ def orbit_terms(
 
 
 def transport_symbolic(subject: int, context: Context) -> Evidence:
-    """Compare ∇ℓ(θ_λ) with e^{aλA}∇ℓ(θ), with e^λ = q a positive symbol."""
-    q = sp.Symbol("q", positive=True)
+    """Decide ∇ℓ·Aθ = 0, whose gradient says d∇ℓ(θ_λ)/dλ = −A∇ℓ, and compare aA∇ℓ."""
 
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for declaration in declarations_of(context):
             A, loss = declaration.symmetry.matrix, declaration.loss
-            if (
-                loss is None
-                or A is None
-                or not A.is_diagonal()
-                or not all(m.is_Integer for m in A.diagonal())
-            ):
+            if loss is None or A is None:
                 continue
-            theta = declaration.space.symbols
-            moved = {s: q ** A[i, i] * s for i, s in enumerate(theta)}
-            for i, g in enumerate(loss.gradient):
-                yield declaration.name, g.xreplace(moved), q ** (subject * A[i, i]) * g
+            gradient = sp.Matrix(loss.gradient)
+            flow = A * sp.Matrix(declaration.space.symbols)
+            yield declaration.name, gradient.dot(flow), sp.S.Zero
+            for entry in A * gradient:
+                yield declaration.name, -entry, subject * entry
 
     return symbolic_evidence(
         "transport",
         rows(),
-        r"$\nabla\ell(\theta_\lambda)$ against $e^{-\lambda A}\nabla\ell(\theta)$, "
-        r"diagonal $A$",
+        r"$\nabla\ell\cdot A\theta$ against 0, and the rate that follows from it",
         (
-            r"Differentiate $\ell(e^{\lambda A}\theta) = \ell(\theta)$: "
-            r"$e^{\lambda A}\nabla\ell(\theta_\lambda) = \nabla\ell(\theta)$.",
+            r"The gradient of $\nabla\ell\cdot A\theta = 0$ is $\nabla^2\ell\,A\theta "
+            r"+ A\nabla\ell = 0$.",
+            r"$\frac{d}{d\lambda}\nabla\ell(\theta_\lambda) = "
+            r"\nabla^2\ell\,A\theta_\lambda = -A\nabla\ell(\theta_\lambda)$, so "
+            r"$\nabla\ell(\theta_\lambda) = e^{-\lambda A}\nabla\ell(\theta)$.",
             r"$\Sigma(\theta_\lambda) = E[\nabla\ell\nabla\ell^\top] - \nabla L\nabla "
             r"L^\top$ inherits one factor $e^{-\lambda A}$ on each side.",
         ),

@@ -11,13 +11,10 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from symbolic import (
-    Declaration,
     Equilibrium,
-    ParameterSpace,
-    Symmetry,
     Verdict,
     Witness,
-    derive,
+    generic_equilibrium as equilibrium_of,
     monotone,
 )
 from verify._context import Context
@@ -62,9 +59,7 @@ def _balances(instance: Instance) -> list[Fraction] | None:
 @lru_cache(maxsize=1)
 def generic_equilibrium() -> Equilibrium:
     """Return the derived G and ∂_λG in two dimensions, every μᵢ, tᵢ, sᵢ a symbol."""
-    space = ParameterSpace(u=(), w=())
-    A = sp.diag(*sp.symbols("k_0 k_1", real=True))
-    return derive(Declaration("", space, Symmetry.exponential(space, A))).equilibrium
+    return equilibrium_of(2)
 
 
 def named(expression: sp.Expr, **values: sp.Expr | int) -> sp.Expr:

@@ -173,7 +173,10 @@ def not_for_subjects(context: Context, about: str) -> Evidence | None:
 
 def flow_words(subject: Factors, context: Context, *, decay: bool) -> Evidence:
     """Derive the flow of ½θᵀAθ with n free and compare each part with the formula."""
-    del context
+    if any(each.symmetry.kind != "exponential" for each in context.subject or ()):
+        return Evidence(
+            ROUTE, Verdict.NOT_APPLICABLE, "This route is about $J = A\\theta$."
+        )
     law = quadratic_charge()
     flow = matrix_flow(law.charge, {law.theta: law.g})
     sigma2, gamma = scalar("sigma2"), scalar("gamma")
