@@ -1,13 +1,5 @@
 """Declare symmetries and losses; derive charges, flows, exact laws and equilibria."""
 
-from symbolic._broken import (
-    Defect,
-    DefectRange,
-    broken_flow,
-    defect,
-    defect_over,
-    orbit_shift,
-)
 from symbolic._catalogue import (
     any_symmetric,
     catalogue,
@@ -19,14 +11,23 @@ from symbolic._catalogue import (
     symbolic_catalogue,
     tanh_net,
 )
-from symbolic._conditions import Condition, find_condition, find_conditions
 from symbolic._constants import Constant
 from symbolic._declaration import Declaration
-from symbolic._deep_balance import balanced_deep_net, deep_balance
 from symbolic._derivation import Derivation, derive, derive_components
-from symbolic._equality import compare, random_point
 from symbolic._errors import DeclarationError, NoCharge
-from symbolic._explicit_noise import (
+from symbolic._exact.equality import compare, random_point
+from symbolic._exact.functions import on_branches, relu, step
+from symbolic._exact.intervals import NotEnclosed, enclose
+from symbolic._file import load, loads
+from symbolic._laws.broken import (
+    Defect,
+    DefectRange,
+    broken_flow,
+    defect,
+    defect_over,
+    orbit_shift,
+)
+from symbolic._laws.explicit_noise import (
     CovarianceFromMoments,
     explicit_equilibrium,
     explicit_flow,
@@ -34,20 +35,12 @@ from symbolic._explicit_noise import (
     gaussian_covariance,
     moments_covariance,
 )
-from symbolic._file import load, loads
-from symbolic._functions import on_branches, relu, step
-from symbolic._gaussian_flow import gaussian_flow, theorem2_gaussian
-from symbolic._integrating_factor import (
-    IntegratingFactor,
-    NoFactor,
-    integrating_factor,
-)
-from symbolic._intervals import NotEnclosed, enclose
-from symbolic._ito import ItoProcess, sgd_process
-from symbolic._lie_algebra import LieAlgebra, bracket, lie_algebra
+from symbolic._laws.ito import ItoProcess, sgd_process
+from symbolic._laws.splitting import symmetric_part
 from symbolic._loss import Loss
-from symbolic._matrix_derivation import MatrixDerivation, derive_matrices
-from symbolic._matrix_flow import (
+from symbolic._matrices.deep_balance import balanced_deep_net, deep_balance
+from symbolic._matrices.derivation import MatrixDerivation, derive_matrices
+from symbolic._matrices.flow import (
     Factorisation,
     MatrixFlow,
     MatrixStep,
@@ -59,33 +52,38 @@ from symbolic._matrix_flow import (
     matrix_step,
     quadratic_charge,
 )
-from symbolic._optimiser_law import DiscreteLaw
-from symbolic._optimisers import discrete_laws
-from symbolic._orbit import Equilibrium, generic_equilibrium, monotone
-from symbolic._orbit_laws import (
+from symbolic._matrices.gaussian_flow import gaussian_flow, theorem2_gaussian
+from symbolic._optimisers.law import DiscreteLaw
+from symbolic._optimisers.linear import discrete_laws
+from symbolic._orbits.balance import Equilibrium, generic_equilibrium, monotone
+from symbolic._orbits.laws import (
     Characteristic,
     DegenerateCase,
     characteristic,
     degenerate_cases,
     equilibrium_gradient,
 )
-from symbolic._orbit_sharpness import OrbitTrace, hessian_trace_on_orbit
+from symbolic._orbits.sharpness import OrbitTrace, hessian_trace_on_orbit
 from symbolic._space import ParameterSpace
-from symbolic._splitting import symmetric_part
 from symbolic._steps import Step
+from symbolic._symmetries.conditions import Condition, find_condition, find_conditions
+from symbolic._symmetries.integrating_factor import (
+    IntegratingFactor,
+    NoFactor,
+    integrating_factor,
+)
+from symbolic._symmetries.lie_algebra import LieAlgebra, bracket, lie_algebra
 from symbolic._symmetry import Symmetry
-from symbolic._trace_calculus import differential, gradient, substitute
-from symbolic._trace_evaluation import (
+from symbolic._verdict import Finding, Verdict, Witness
+from symbolic._words.calculus import differential, gradient, substitute
+from symbolic._words.evaluation import (
     compare_polynomials,
     evaluate,
     random_instance,
 )
-from symbolic._trace_moments import gaussian_mean, laplacian, second_moment
-from symbolic._trace_notation import latex
-from symbolic._trace_rewriting import rewrite
-from symbolic._trace_text import text
-from symbolic._verdict import Finding, Verdict, Witness
-from symbolic._words import (
+from symbolic._words.moments import gaussian_mean, laplacian, second_moment
+from symbolic._words.notation import latex
+from symbolic._words.polynomial import (
     MatrixPolynomial,
     dot,
     identity,
@@ -95,6 +93,8 @@ from symbolic._words import (
     scalar,
     zero,
 )
+from symbolic._words.rewriting import rewrite
+from symbolic._words.text import text
 
 
 __all__ = [

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symbolic._declaration import Declaration
 from symbolic._errors import DeclarationError
-from symbolic._functions import relu
+from symbolic._exact.functions import relu
 from symbolic._loss import Loss
 from symbolic._space import ParameterSpace
 from symbolic._symmetry import Symmetry

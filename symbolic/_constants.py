@@ -10,7 +10,7 @@ import sympy as sp
 
 from symbolic._errors import DeclarationError
 from symbolic._space import ParameterSpace, Shape, check_shape
-from symbolic._words import MatrixPolynomial, matrix, scalar
+from symbolic._words.polynomial import MatrixPolynomial, matrix, scalar
 
 
 Assumption = Literal["real", "positive", "negative", "nonnegative", "nonzero"]

@@ -7,34 +7,34 @@ from typing import Any, TypeVar
 
 import sympy as sp
 
-from symbolic._atoms import number_of_terms
-from symbolic._charge import noether_charge
-from symbolic._conditions import find_condition
 from symbolic._declaration import Declaration
 from symbolic._derivation_document import document
-from symbolic._discrete import ExactLaw, exact_law
-from symbolic._equality import compare
 from symbolic._errors import DeclarationError, NoCharge
-from symbolic._explicit_noise import CovarianceFromMoments, moments_covariance
-from symbolic._integrating_factor import (
-    IntegratingFactor,
-    NoFactor,
-    integrating_factor,
-)
-from symbolic._ito import NoetherFlow, dot, gamma, lam, noether_flow, sigma2
+from symbolic._exact.atoms import number_of_terms
+from symbolic._exact.equality import compare
+from symbolic._laws.charge import noether_charge
+from symbolic._laws.discrete import ExactLaw, exact_law
+from symbolic._laws.explicit_noise import CovarianceFromMoments, moments_covariance
+from symbolic._laws.ito import NoetherFlow, dot, gamma, lam, noether_flow, sigma2
 from symbolic._loss import Loss
-from symbolic._matrix_derivation import MatrixDerivation, derive_matrices
-from symbolic._optimiser_law import DiscreteLaw
-from symbolic._optimisers import discrete_laws
-from symbolic._orbit import Equilibrium, noise_equilibrium_equation
-from symbolic._orbit_laws import (
+from symbolic._matrices.derivation import MatrixDerivation, derive_matrices
+from symbolic._optimisers.law import DiscreteLaw
+from symbolic._optimisers.linear import discrete_laws
+from symbolic._orbits.balance import Equilibrium, noise_equilibrium_equation
+from symbolic._orbits.laws import (
     Characteristic,
     DegenerateCase,
     characteristic,
     degenerate_cases,
 )
-from symbolic._orbit_sharpness import OrbitTrace, hessian_trace_on_orbit
+from symbolic._orbits.sharpness import OrbitTrace, hessian_trace_on_orbit
 from symbolic._steps import Step, aligned, table
+from symbolic._symmetries.conditions import find_condition
+from symbolic._symmetries.integrating_factor import (
+    IntegratingFactor,
+    NoFactor,
+    integrating_factor,
+)
 from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from symbolic._errors import NoCharge
-from symbolic._integrating_factor import IntegratingFactor
-from symbolic._orbit_laws import z as root_symbol
+from symbolic._orbits.laws import z as root_symbol
+from symbolic._symmetries.integrating_factor import IntegratingFactor
 
 
 if TYPE_CHECKING:
     from symbolic._derivation import Derivation
-    from symbolic._optimiser_law import DiscreteLaw
+    from symbolic._optimisers.law import DiscreteLaw
     from symbolic._verdict import Finding
 
 

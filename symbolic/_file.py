@@ -14,17 +14,17 @@ from typing import Annotated, Any, Literal, TypeVar
 import sympy as sp
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
-from symbolic._applied import Table
 from symbolic._constants import Constant
 from symbolic._declaration import Declaration
 from symbolic._errors import DeclarationError
-from symbolic._interpreter import nearest
-from symbolic._language import interpret
+from symbolic._language.components import interpret
+from symbolic._language.interpreter import nearest
+from symbolic._language.words import interpret_words, space_words
 from symbolic._loss import Loss
 from symbolic._space import ParameterSpace, check_name
 from symbolic._symmetry import Symmetry
-from symbolic._word_language import interpret_words, space_words
-from symbolic._words import matrix
+from symbolic._words.applied import Table
+from symbolic._words.polynomial import matrix
 
 
 MAX_BYTES = 64 * 1024

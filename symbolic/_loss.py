@@ -10,14 +10,14 @@ from typing import Any, Self
 
 import sympy as sp
 
-from symbolic._applied import Applied, Table
-from symbolic._at_sizes import components_at, constants_at, space_at
 from symbolic._constants import Constant, check_sizes, checked_constants
 from symbolic._errors import DeclarationError
-from symbolic._language import interpret
+from symbolic._language.components import interpret
+from symbolic._language.words import read_words, space_words
+from symbolic._matrices.at_sizes import components_at, constants_at, space_at
 from symbolic._space import ParameterSpace, check_derived_names
-from symbolic._word_language import read_words, space_words
-from symbolic._words import MatrixPolynomial
+from symbolic._words.applied import Applied, Table
+from symbolic._words.polynomial import MatrixPolynomial
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -8,19 +8,19 @@ from typing import Any, Self
 
 import sympy as sp
 
-from symbolic._applied import Applied, Table, names_in, partial_table
-from symbolic._at_sizes import components_at, constants_at, space_at
 from symbolic._constants import Constant, check_sizes, checked_constants
-from symbolic._equality import compare
 from symbolic._errors import DeclarationError
-from symbolic._invariance import components_invariance, matrix_invariance
-from symbolic._language import interpret
+from symbolic._exact.equality import compare
+from symbolic._language.components import interpret
+from symbolic._language.words import read_words, space_words
 from symbolic._loss import Loss, as_real, as_scalar
-from symbolic._matrix_symmetry import generator_of, kind_of
+from symbolic._matrices.at_sizes import components_at, constants_at, space_at
+from symbolic._matrices.symmetry import generator_of, kind_of
 from symbolic._space import ParameterSpace, check_derived_names
+from symbolic._symmetries.invariance import components_invariance, matrix_invariance
 from symbolic._verdict import Finding, Verdict
-from symbolic._word_language import read_words, space_words
-from symbolic._words import MatrixPolynomial, matrix, zero
+from symbolic._words.applied import Applied, Table, names_in, partial_table
+from symbolic._words.polynomial import MatrixPolynomial, matrix, zero
 
 
 MAX_PLAIN = 200  # operations, beyond which a component of J stays as it is

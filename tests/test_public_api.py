@@ -17,8 +17,8 @@ PUBLIC = {
         Witness any_symmetric balanced_deep_net bracket broken_flow catalogue
         characteristic compare compare_polynomials deep_balance defect defect_over
         degenerate_cases derive derive_components derive_matrices differential
-        discrete_laws dot enclose equilibrium_gradient evaluate explicit_equilibrium explicit_flow
-        factorisation find_condition find_conditions finite_covariance
+        discrete_laws dot enclose equilibrium_gradient evaluate explicit_equilibrium
+        explicit_flow factorisation find_condition find_conditions finite_covariance
         gaussian_covariance gaussian_flow gaussian_mean generic_equilibrium gradient
         hessian_trace hessian_trace_on_orbit identity integrating_factor laplacian
         latex lie_algebra linear_chain load loads low_rank matrix matrix_factorisation

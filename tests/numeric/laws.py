@@ -23,8 +23,8 @@ from symbolic import (
     norm2,
     scalar,
 )
-from symbolic._applied import Applied
 from symbolic._constants import Constant
+from symbolic._words.applied import Applied
 from tests.numeric.words import SIZES
 from tests.strategies import derivation
 

@@ -10,12 +10,12 @@ import sympy as sp
 from hypothesis import given, settings, strategies as st
 
 from symbolic import DeclarationError, MatrixPolynomial, dot, matrix, norm2
-from symbolic._applied import Table
-from symbolic._at_sizes import components_at
-from symbolic._equality import compare
+from symbolic._exact.equality import compare
+from symbolic._language.words import interpret_words, space_words
+from symbolic._matrices.at_sizes import components_at
 from symbolic._space import ParameterSpace
 from symbolic._verdict import Verdict
-from symbolic._word_language import interpret_words, space_words
+from symbolic._words.applied import Table
 
 
 SPACE = ParameterSpace(U=("m", "d"), W=("d", "m"), c=())

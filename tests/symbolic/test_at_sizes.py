@@ -15,7 +15,7 @@ from symbolic import (
     ParameterSpace,
     Symmetry,
 )
-from symbolic._at_sizes import MAX_OTHERS, MAX_TRIED, shape_at, small_sizes
+from symbolic._matrices.at_sizes import MAX_OTHERS, MAX_TRIED, shape_at, small_sizes
 
 
 SPACE = ParameterSpace(U=("m", "d"), W=("d", 3))

@@ -9,20 +9,20 @@ import pytest
 import sympy as sp
 from hypothesis import given, settings, strategies as st
 
-from symbolic._broken import (
+from symbolic._errors import DeclarationError
+from symbolic._exact.equality import compare
+from symbolic._exact.functions import relu
+from symbolic._laws.broken import (
     bounded_defect,
     broken_flow,
     defect,
     defect_over,
     orbit_shift,
 )
-from symbolic._equality import compare
-from symbolic._errors import DeclarationError
-from symbolic._functions import relu
-from symbolic._ito import covariance_symbols, gamma, lam, sigma2
+from symbolic._laws.ito import covariance_symbols, gamma, lam, sigma2
+from symbolic._laws.splitting import symmetric_part
 from symbolic._loss import Loss
 from symbolic._space import ParameterSpace
-from symbolic._splitting import symmetric_part
 from symbolic._symmetry import Symmetry
 from symbolic._verdict import Verdict
 

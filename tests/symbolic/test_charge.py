@@ -15,7 +15,7 @@ from symbolic import (
     compare,
     derive,
 )
-from symbolic._charge import noether_charge
+from symbolic._laws.charge import noether_charge
 
 
 SPACE = ParameterSpace(a=(), b=(2,))

@@ -8,19 +8,19 @@ import pytest
 import sympy as sp
 from hypothesis import given, settings, strategies as st
 
-from symbolic._atoms import in_atoms
-from symbolic._conditions import (
+from symbolic._exact.atoms import in_atoms
+from symbolic._exact.equality import compare
+from symbolic._exact.functions import relu, step
+from symbolic._loss import Loss
+from symbolic._space import ParameterSpace
+from symbolic._symmetries.conditions import (
     Condition,
     family_of,
     find_condition,
     find_conditions,
     finite_invariance,
 )
-from symbolic._equality import compare
-from symbolic._finite import Domain, _pulled, sides
-from symbolic._functions import relu, step
-from symbolic._loss import Loss
-from symbolic._space import ParameterSpace
+from symbolic._symmetries.finite import Domain, _pulled, sides
 from symbolic._symmetry import Symmetry
 from symbolic._verdict import Finding, Verdict
 

@@ -24,7 +24,7 @@ from symbolic import (
     substitute,
     zero,
 )
-from symbolic._deep_balance import (
+from symbolic._matrices.deep_balance import (
     BalancedDeepNet,
     balanced_deep_net,
     deep_balance,

@@ -10,8 +10,8 @@ import sympy as sp
 from hypothesis import assume, given, settings, strategies as st
 
 from symbolic import Declaration, ParameterSpace, Symmetry, Verdict, derive_components
-from symbolic._discrete import exact_law
-from symbolic._ito import (
+from symbolic._laws.discrete import exact_law
+from symbolic._laws.ito import (
     batch,
     covariance_symbols,
     eta,

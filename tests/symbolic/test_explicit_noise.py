@@ -29,8 +29,8 @@ from symbolic import (
     step,
     tanh_net,
 )
-from symbolic._data_polynomials import MAX_MONOMIALS
-from symbolic._explicit_noise import (
+from symbolic._exact.data_polynomials import MAX_MONOMIALS
+from symbolic._laws.explicit_noise import (
     CovarianceFromMoments,
     explicit_equilibrium,
     explicit_flow,
@@ -38,8 +38,8 @@ from symbolic._explicit_noise import (
     gaussian_covariance,
     moments_covariance,
 )
-from symbolic._ito import gamma, sigma2
-from symbolic._orbit import noise_equilibrium_equation
+from symbolic._laws.ito import gamma, sigma2
+from symbolic._orbits.balance import noise_equilibrium_equation
 
 
 PAIR = ParameterSpace(u=(), w=())

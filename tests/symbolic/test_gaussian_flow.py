@@ -20,10 +20,10 @@ from symbolic import (
     scalar,
     substitute,
 )
-from symbolic._deep_balance import deep_balance
-from symbolic._explicit_noise import explicit_flow, gaussian_covariance
-from symbolic._gaussian_flow import gaussian_flow, theorem2_gaussian
-from symbolic._ito import sigma2
+from symbolic._laws.explicit_noise import explicit_flow, gaussian_covariance
+from symbolic._laws.ito import sigma2
+from symbolic._matrices.deep_balance import deep_balance
+from symbolic._matrices.gaussian_flow import gaussian_flow, theorem2_gaussian
 
 
 LAW = theorem2_gaussian()

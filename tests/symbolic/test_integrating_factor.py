@@ -11,11 +11,11 @@ import pytest
 import sympy as sp
 from hypothesis import assume, given, settings, strategies as st
 
-import symbolic._integrating_factor as searched
+import symbolic._symmetries.integrating_factor as searched
 from symbolic import NoCharge, ParameterSpace, Symmetry, Verdict, compare, relu
-from symbolic._antiderivative import antiderivative, potential
-from symbolic._charge import noether_charge
-from symbolic._integrating_factor import (
+from symbolic._exact.antiderivative import antiderivative, potential
+from symbolic._laws.charge import noether_charge
+from symbolic._symmetries.integrating_factor import (
     IntegratingFactor,
     NoFactor,
     integrating_factor,

@@ -18,7 +18,7 @@ from symbolic import (
     derive,
     sgd_process,
 )
-from symbolic._ito import covariance_symbols, gamma, gradient_symbols, sigma2
+from symbolic._laws.ito import covariance_symbols, gamma, gradient_symbols, sigma2
 
 
 PAIR = ParameterSpace(u=(), w=())

@@ -12,8 +12,14 @@ import sympy as sp
 from hypothesis import given, settings, strategies as st
 
 from symbolic import DeclarationError, relu
-from symbolic._grammar import MAX_DIGITS, MAX_LENGTH, MAX_NESTING, MAX_POWER, parse
-from symbolic._language import interpret
+from symbolic._language.components import interpret
+from symbolic._language.grammar import (
+    MAX_DIGITS,
+    MAX_LENGTH,
+    MAX_NESTING,
+    MAX_POWER,
+    parse,
+)
 
 
 x, y = sp.symbols("x y", real=True)

@@ -19,9 +19,9 @@ from symbolic import (
     compare,
     relu,
 )
-from symbolic._dependence import dependence
-from symbolic._generic_rank import generic_rank
-from symbolic._lie_algebra import LieAlgebra, bracket, lie_algebra
+from symbolic._exact.dependence import dependence
+from symbolic._exact.generic_rank import generic_rank
+from symbolic._symmetries.lie_algebra import LieAlgebra, bracket, lie_algebra
 
 
 PAIR = ParameterSpace(u=(), w=())
@@ -211,7 +211,7 @@ def test_an_algebra_that_does_not_close_says_so() -> None:
 def test_the_largest_dimension_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     many = algebra_of(PAIR, *((w**i, 0) for i in range(35)))  # given, and abelian
     assert (many.dimension, many.closed, many.abelian) == (35, True, True)
-    monkeypatch.setattr("symbolic._lie_algebra.LARGEST_DIMENSION", 2)
+    monkeypatch.setattr("symbolic._symmetries.lie_algebra.LARGEST_DIMENSION", 2)
     small = algebra_of(PAIR, (1, 0), (u**2, 0))
     assert (small.closed, small.dimension) == (False, 2)
     assert small.reason == "stopped beyond 2 independent brackets"

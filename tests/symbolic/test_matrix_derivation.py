@@ -22,7 +22,7 @@ from symbolic import (
     matrix,
     sample,
 )
-from symbolic._applied import Applied
+from symbolic._words.applied import Applied
 from tests.matrix_declarations import (
     AFFINE,
     CONSTANTS,

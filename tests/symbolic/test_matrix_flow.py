@@ -35,7 +35,7 @@ from symbolic import (
     substitute,
     zero,
 )
-from symbolic._ito import covariance_symbols, eta, gamma, gradient_symbols, sigma2
+from symbolic._laws.ito import covariance_symbols, eta, gamma, gradient_symbols, sigma2
 
 
 NET = factorisation()

@@ -14,10 +14,10 @@ import torch
 from hypothesis import assume, given, settings, strategies as st
 
 from symbolic import DeclarationError, ParameterSpace, Symmetry, Verdict
-from symbolic._charge import noether_charge
-from symbolic._discrete import exact_law
-from symbolic._ito import batch, covariance_symbols, eta, gradient_symbols
-from symbolic._optimiser_algebra import (
+from symbolic._laws.charge import noether_charge
+from symbolic._laws.discrete import exact_law
+from symbolic._laws.ito import batch, covariance_symbols, eta, gradient_symbols
+from symbolic._optimisers.algebra import (
     LinearOptimiser,
     any_size_law,
     beta,
@@ -26,9 +26,9 @@ from symbolic._optimiser_algebra import (
     m_next,
     theta as theta_vector,
 )
-from symbolic._optimiser_law import DiscreteLaw, minibatch_factor, setting
-from symbolic._optimiser_rates import layer_laws
-from symbolic._optimisers import discrete_laws, linear_law, linear_optimisers
+from symbolic._optimisers.law import DiscreteLaw, minibatch_factor, setting
+from symbolic._optimisers.linear import discrete_laws, linear_law, linear_optimisers
+from symbolic._optimisers.rates import layer_laws
 
 
 Vector = list[Fraction]
@@ -320,7 +320,7 @@ def test_laws_hold_at_every_size(optimiser: LinearOptimiser) -> None:
 def test_a_wrong_law_is_refuted_at_every_size(
     state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from symbolic import _optimiser_algebra as algebra  # noqa: PLC0415 - to patch it
+    from symbolic._optimisers import algebra as algebra  # noqa: PLC0415 - to patch it
 
     heavy = linear_optimisers()[1]
     right = dict(algebra.letter_laws(heavy))

@@ -17,13 +17,13 @@ from symbolic import (
     ParameterSpace,
     Symmetry,
     Verdict,
-    _orbit,
     derive_components,
     monotone,
     rescaling,
     scaling,
 )
-from symbolic._ito import covariance_symbols, gamma, lam, sigma2
+from symbolic._laws.ito import covariance_symbols, gamma, lam, sigma2
+from symbolic._orbits import balance
 
 
 SPACE = ParameterSpace(v=(3,))
@@ -84,7 +84,7 @@ def test_balance_is_that_of_the_moved_point(
 @given(conjugated())
 @settings(max_examples=20, deadline=None)
 def test_projectors_rebuild_the_matrix(A: sp.Matrix) -> None:
-    spectrum = _orbit.spectral_projectors(A.as_immutable())
+    spectrum = balance.spectral_projectors(A.as_immutable())
     assert spectrum is not None
     total, rebuilt = sp.zeros(3), sp.zeros(3)
     for value, P in spectrum:
@@ -141,7 +141,7 @@ def test_other_kinds_have_no_equilibrium() -> None:
         _ = law.equilibrium
     rotation = Symmetry.from_generator(pair, {"u": -w, "w": u})
     with pytest.raises(DeclarationError, match="got kind 'linear'"):
-        _orbit.noise_equilibrium_equation(rotation)
+        balance.noise_equilibrium_equation(rotation)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -152,7 +152,7 @@ def test_slope_is_never_positive(n: int) -> None:
 def test_monotone_is_not_proved_for_a_wrong_balance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = _orbit.orbit_balance
+    right = balance.orbit_balance
 
     def flipped(
         mu: tuple[sp.Expr, ...], t: tuple[sp.Expr, ...], s: tuple[sp.Expr, ...]
@@ -160,5 +160,5 @@ def test_monotone_is_not_proved_for_a_wrong_balance(
         balance, slope = right(mu, t, s)
         return -balance, -slope
 
-    monkeypatch.setattr(_orbit, "orbit_balance", flipped)
+    monkeypatch.setattr(balance, "orbit_balance", flipped)
     assert monotone(2).verdict is Verdict.INCONCLUSIVE

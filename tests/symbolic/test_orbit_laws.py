@@ -23,17 +23,17 @@ from symbolic import (
     rescaling,
     scaling,
 )
-from symbolic._explicit_noise import (
+from symbolic._laws.explicit_noise import (
     explicit_equilibrium,
     finite_covariance,
     moments_covariance,
 )
-from symbolic._ito import covariance_symbols, gamma, lam, sigma2
-from symbolic._orbit import (
+from symbolic._laws.ito import covariance_symbols, gamma, lam, sigma2
+from symbolic._orbits.balance import (
     noise_equilibrium_equation,
     spectral_projectors,
 )
-from symbolic._orbit_laws import (
+from symbolic._orbits.laws import (
     characteristic,
     degenerate_cases,
     equilibrium_gradient,

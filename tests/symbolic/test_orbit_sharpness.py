@@ -14,7 +14,6 @@ from symbolic import (
     ParameterSpace,
     Symmetry,
     Verdict,
-    _orbit_sharpness,
     compare,
     derive,
     matrix_factorisation,
@@ -22,15 +21,16 @@ from symbolic import (
     scaling,
     tanh_net,
 )
-from symbolic._explicit_noise import explicit_equilibrium, gaussian_covariance
-from symbolic._ito import lam
-from symbolic._orbit import (
+from symbolic._laws.explicit_noise import explicit_equilibrium, gaussian_covariance
+from symbolic._laws.ito import lam
+from symbolic._orbits import sharpness
+from symbolic._orbits.balance import (
     noise_equilibrium_equation,
     orbit_balance,
     spectral_projectors,
 )
-from symbolic._orbit_laws import characteristic
-from symbolic._orbit_sharpness import hessian_trace_on_orbit, least_trace_is_balance
+from symbolic._orbits.laws import characteristic
+from symbolic._orbits.sharpness import hessian_trace_on_orbit, least_trace_is_balance
 
 
 def diagonal(*mu: Any) -> Symmetry:
@@ -131,7 +131,7 @@ def test_least_trace_is_not_proved_for_a_wrong_balance(
         balance, slope = right(*arguments)
         return balance / 2, slope
 
-    monkeypatch.setattr(_orbit_sharpness, "orbit_balance", halved)
+    monkeypatch.setattr(sharpness, "orbit_balance", halved)
     assert least_trace_is_balance(2).verdict is Verdict.REFUTED
 
 

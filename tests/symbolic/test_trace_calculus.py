@@ -26,7 +26,7 @@ from symbolic import (
     substitute,
     zero,
 )
-from symbolic._trace_calculus import second_differential
+from symbolic._words.calculus import second_differential
 from tests.polynomials import (
     LETTERS,
     Instance,

@@ -25,7 +25,7 @@ from symbolic import (
     scalar,
     zero,
 )
-from symbolic._trace_evaluation import letters
+from symbolic._words.evaluation import letters
 from tests.polynomials import Tree, build, scrambled, seeds, trees
 
 

@@ -21,8 +21,8 @@ from symbolic import (
     substitute,
     zero,
 )
-from symbolic._trace_evaluation import letters
-from symbolic._trace_notation import name_latex
+from symbolic._words.evaluation import letters
+from symbolic._words.notation import name_latex
 from tests.polynomials import LETTERS, NUMBERS, Tree, build, trees
 
 

@@ -14,10 +14,10 @@ from symbolic import (
     sample,
     scalar,
 )
-from symbolic._applied import Table
-from symbolic._trace_text import text
-from symbolic._word_language import interpret_words
-from symbolic._words import norm2
+from symbolic._language.words import interpret_words
+from symbolic._words.applied import Table
+from symbolic._words.polynomial import norm2
+from symbolic._words.text import text
 from tests.matrix_declarations import (
     CONSTANTS,
     SHAPES,

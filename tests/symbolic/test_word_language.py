@@ -21,8 +21,8 @@ from symbolic import (
     sample,
     scalar,
 )
-from symbolic._applied import Table
-from symbolic._word_language import interpret_words, read_words
+from symbolic._language.words import interpret_words, read_words
+from symbolic._words.applied import Table
 
 
 U, W = matrix("U", "m", "d"), matrix("W", "d", "n")

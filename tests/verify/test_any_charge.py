@@ -141,7 +141,7 @@ def halved_noise(patch: pytest.MonkeyPatch) -> None:
         right = from_sde(space)
         return dataclasses.replace(right, covariation=right.covariation / 2)
 
-    patch.setattr("symbolic._ito.sgd_process", faulty)
+    patch.setattr("symbolic._laws.ito.sgd_process", faulty)
 
 
 def doubled_charge(patch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ from symbolic import (
     scaling,
     tanh_net,
 )
-from symbolic._ito import sgd_process
-from symbolic._orbit import _closed_form, orbit_balance
+from symbolic._laws.ito import sgd_process
+from symbolic._orbits.balance import _closed_form, orbit_balance
 from tests.faults import alter
 from verify import Evidence, Instance, instances
 from verify._context import Context, Profile

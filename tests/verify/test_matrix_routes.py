@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from numeric import LinearNet
 from symbolic import Verdict, Witness, rescaling
-from symbolic._matrix_flow import (
+from symbolic._matrices.flow import (
     Factorisation,
     QuadraticCharge,
     hessian_trace,
     matrix_flow,
     matrix_step,
 )
-from symbolic._trace_calculus import _partials, second_differential
-from symbolic._trace_moments import _contracted, _second_partials
+from symbolic._words.calculus import _partials, second_differential
+from symbolic._words.moments import _contracted, _second_partials
 from tests.faults import alter
 from verify import Evidence, Instance
 from verify._context import Context, Profile

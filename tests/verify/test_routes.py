@@ -149,7 +149,7 @@ def covariation_of_factor_one(patch: pytest.MonkeyPatch) -> None:
         right = from_sde(space)
         return dataclasses.replace(right, covariation=right.covariation / 2)
 
-    patch.setattr("symbolic._ito.sgd_process", faulty)
+    patch.setattr("symbolic._laws.ito.sgd_process", faulty)
 
 
 def decay_of_factor_one(patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def decay_of_factor_one(patch: pytest.MonkeyPatch) -> None:
         drift = tuple(entry.subs(gamma, gamma / 2) for entry in right.drift)
         return dataclasses.replace(right, drift=drift)
 
-    patch.setattr("symbolic._ito.sgd_process", faulty)
+    patch.setattr("symbolic._laws.ito.sgd_process", faulty)
 
 
 def doubled_charge(patch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def flipped_noise_sign(patch: pytest.MonkeyPatch) -> None:
         balance = balance_of(mu, t, s)[0].subs(sigma2, -sigma2)
         return balance, balance.diff(lam)
 
-    patch.setattr("symbolic._orbit.orbit_balance", faulty)
+    patch.setattr("symbolic._orbits.balance.orbit_balance", faulty)
 
 
 def flipped_exponent(patch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def flipped_exponent(patch: pytest.MonkeyPatch) -> None:
         balance = balance_of(mu, t, s)[0].subs(lam, -lam)
         return balance, balance.diff(lam)
 
-    patch.setattr("symbolic._orbit.orbit_balance", faulty)
+    patch.setattr("symbolic._orbits.balance.orbit_balance", faulty)
 
 
 def halved_compiled_drift(patch: pytest.MonkeyPatch) -> None:

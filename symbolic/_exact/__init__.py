@@ -1,0 +1,1 @@
+"""Exact decisions on scalar expressions: equality, ranks, antiderivatives."""

@@ -1,0 +1,1 @@
+"""Expressions of the declaration language: text to a tree, and what it means."""

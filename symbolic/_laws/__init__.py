@@ -1,0 +1,1 @@
+"""Charges, flows and exact laws in components."""

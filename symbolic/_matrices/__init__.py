@@ -1,0 +1,1 @@
+"""Symmetries and laws of matrix parameters at any size."""

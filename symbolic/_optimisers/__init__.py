@@ -1,0 +1,1 @@
+"""Exact laws of a charge under optimisers other than plain SGD."""

@@ -1,0 +1,1 @@
+"""The orbit of an exponential symmetry and its noise equilibrium."""

@@ -1,0 +1,1 @@
+"""What symmetries preserve, under which conditions, and what they span."""
