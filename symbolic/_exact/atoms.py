@@ -66,6 +66,7 @@ def in_atoms(
     *,
     operations: int = MAX_OPERATIONS,
     expanded: int = MAX_TERMS,
+    rewritten: bool = True,
 ) -> AtomFraction | None:
     """Return an expression as a fraction of polynomials in its atoms.
 
@@ -76,6 +77,8 @@ def in_atoms(
         expression: any expression.
         operations: the most operations in it.
         expanded: the most terms after expansion.
+        rewritten: whether hyperbolic functions, tan and multiple angles are rewritten;
+            else they are atoms, and some identities are not seen.
 
     Returns:
         The fraction, None beyond the limits.
@@ -88,11 +91,9 @@ def in_atoms(
     """
     if expression.count_ops() > operations:
         return None
-    plain = on_branches(expression).replace(
-        lambda e: isinstance(e, HyperbolicFunction), lambda e: e.rewrite(sp.exp)
-    )
-    plain = plain.replace(sp.tan, lambda z: sp.sin(z) / sp.cos(z))
-    plain = plain.replace(_is_multiple_angle, sp.expand_trig)
+    plain = on_branches(expression)
+    if rewritten:
+        plain = _elementary(plain)
     if plain.count_ops() > operations or number_of_terms(plain) > expanded:
         return None
     if plain.has(sp.I):
@@ -148,6 +149,16 @@ def _named_atoms(
         names[atom] = sp.Dummy(real=True)
         meaning[names[atom]] = atom
     return expression.xreplace(names), meaning
+
+
+def _elementary(expression: sp.Expr) -> sp.Expr:
+    """Write hyperbolic functions with exp, tan by sin and cos, multiple angles out."""
+    plain = expression.replace(
+        lambda e: isinstance(e, HyperbolicFunction), lambda e: e.rewrite(sp.exp)
+    )
+    plain = plain.replace(sp.tan, lambda z: sp.sin(z) / sp.cos(z))
+    result: sp.Expr = plain.replace(_is_multiple_angle, sp.expand_trig)
+    return result
 
 
 def _is_multiple_angle(e: sp.Expr) -> bool:

@@ -134,5 +134,13 @@ def shown(value: sp.Expr) -> str:
 
 def _normal_form_is_zero(difference: sp.Expr) -> bool:
     """Decide whether an expression is 0 as a rational function of its atoms."""
-    found = in_atoms(difference, operations=MAX_OPERATIONS, expanded=MAX_TERMS)
-    return found is not None and not found.terms
+    for rewritten in (False, True):
+        found = in_atoms(
+            difference,
+            operations=MAX_OPERATIONS,
+            expanded=MAX_TERMS,
+            rewritten=rewritten,
+        )
+        if found is not None and not found.terms:
+            return True
+    return False

@@ -135,7 +135,7 @@ def test_without_a_loss_the_charge_is_left() -> None:
 
 
 def halved_noise(patch: pytest.MonkeyPatch) -> None:
-    from_sde = _private("_ito").sgd_process
+    from_sde = _private("_laws.ito").sgd_process
 
     def faulty(space: Any) -> Any:
         right = from_sde(space)
@@ -145,7 +145,7 @@ def halved_noise(patch: pytest.MonkeyPatch) -> None:
 
 
 def doubled_charge(patch: pytest.MonkeyPatch) -> None:
-    right = _private("_charge").noether_charge
+    right = _private("_laws.charge").noether_charge
     patch.setattr(
         "symbolic._derivation.noether_charge", lambda symmetry: 2 * right(symmetry)
     )
@@ -153,8 +153,8 @@ def doubled_charge(patch: pytest.MonkeyPatch) -> None:
 
 def forgotten_offset(patch: pytest.MonkeyPatch) -> None:
     """Leave out −2η²γ b·g: what an affine charge has beyond a quadratic one."""
-    law_of, eta = _private("_discrete").exact_law, _private("_ito").eta
-    gamma = _private("_ito").gamma
+    law_of, eta = _private("_laws.discrete").exact_law, _private("_laws.ito").eta
+    gamma = _private("_laws.ito").gamma
 
     def faulty(symmetry: Any, charge: sp.Expr) -> Any:
         right = law_of(symmetry, charge)

@@ -143,7 +143,7 @@ def law_exact() -> Evidence:
 
 
 def covariation_of_factor_one(patch: pytest.MonkeyPatch) -> None:
-    from_sde = _private("_ito").sgd_process
+    from_sde = _private("_laws.ito").sgd_process
 
     def faulty(space: Any) -> Any:
         right = from_sde(space)
@@ -153,8 +153,8 @@ def covariation_of_factor_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def decay_of_factor_one(patch: pytest.MonkeyPatch) -> None:
-    gamma = _private("_ito").gamma
-    from_sde = _private("_ito").sgd_process
+    gamma = _private("_laws.ito").gamma
+    from_sde = _private("_laws.ito").sgd_process
 
     def faulty(space: Any) -> Any:
         right = from_sde(space)
@@ -165,15 +165,15 @@ def decay_of_factor_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def doubled_charge(patch: pytest.MonkeyPatch) -> None:
-    from_field = _private("_charge").noether_charge
+    from_field = _private("_laws.charge").noether_charge
     patch.setattr(
         "symbolic._derivation.noether_charge", lambda symmetry: 2 * from_field(symmetry)
     )
 
 
 def doubled_law_noise(patch: pytest.MonkeyPatch) -> None:
-    eta = _private("_ito").eta
-    law_of = _private("_discrete").exact_law
+    eta = _private("_laws.ito").eta
+    law_of = _private("_laws.discrete").exact_law
 
     def faulty(symmetry: Any, charge: sp.Expr) -> Any:
         right = law_of(symmetry, charge)
@@ -187,8 +187,8 @@ def doubled_law_noise(patch: pytest.MonkeyPatch) -> None:
 
 
 def flipped_noise_sign(patch: pytest.MonkeyPatch) -> None:
-    sigma2, lam = _private("_ito").sigma2, _private("_ito").lam
-    balance_of = _private("_orbit").orbit_balance
+    sigma2, lam = _private("_laws.ito").sigma2, _private("_laws.ito").lam
+    balance_of = _private("_orbits.balance").orbit_balance
 
     def faulty(mu: Any, t: Any, s: Any) -> tuple[sp.Expr, sp.Expr]:
         balance = balance_of(mu, t, s)[0].subs(sigma2, -sigma2)
@@ -198,8 +198,8 @@ def flipped_noise_sign(patch: pytest.MonkeyPatch) -> None:
 
 
 def flipped_exponent(patch: pytest.MonkeyPatch) -> None:
-    lam = _private("_ito").lam
-    balance_of = _private("_orbit").orbit_balance
+    lam = _private("_laws.ito").lam
+    balance_of = _private("_orbits.balance").orbit_balance
 
     def faulty(mu: Any, t: Any, s: Any) -> tuple[sp.Expr, sp.Expr]:
         balance = balance_of(mu, t, s)[0].subs(lam, -lam)
