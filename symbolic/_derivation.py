@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sympy as sp
@@ -155,12 +156,7 @@ class Derivation:
     def covariance(self) -> CovarianceFromMoments | None:
         """Return Σ(θ) in the moments of the data, None unless ℓ is polynomial there."""
         loss = self.declaration.loss
-        if loss is None:
-            return None
-        try:
-            return moments_covariance(loss)
-        except DeclarationError:
-            return None
+        return None if loss is None else _covariance(loss)
 
     @property
     def explicit_noise(self) -> sp.Expr | None:
@@ -206,7 +202,9 @@ class Derivation:
             return None
         try:
             declaration = self.declaration
-            return hessian_trace_on_orbit(declaration.symmetry, declaration.loss)
+            return hessian_trace_on_orbit(
+                declaration.symmetry, declaration.loss, preserved=True
+            )
         except DeclarationError:
             return None
 
@@ -314,6 +312,15 @@ def derive_components(declaration: Declaration) -> Derivation:
     return Derivation(
         declaration, invariance, steps, charge, flow, law, equilibrium, factor
     )
+
+
+@lru_cache(maxsize=4)
+def _covariance(loss: Loss) -> CovarianceFromMoments | None:
+    """Return Σ(θ) in the moments of the data, kept: its users are several."""
+    try:
+        return moments_covariance(loss)
+    except DeclarationError:
+        return None
 
 
 def _tidy(expression: sp.Expr) -> sp.Expr:

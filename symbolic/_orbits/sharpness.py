@@ -36,7 +36,9 @@ class OrbitTrace:
     least: sp.Expr | None
 
 
-def hessian_trace_on_orbit(symmetry: Symmetry, loss: Loss | None = None) -> OrbitTrace:
+def hessian_trace_on_orbit(
+    symmetry: Symmetry, loss: Loss | None = None, *, preserved: bool = False
+) -> OrbitTrace:
     """Return the trace of the Hessian along the orbit, in values at its start θ.
 
     ℓ(e^{λA}θ) = ℓ(θ), differentiated twice in θ, is ∇²ℓ(θ_λ) = e^{−λA}∇²ℓ(θ)e^{−λA}.
@@ -45,6 +47,7 @@ def hessian_trace_on_orbit(symmetry: Symmetry, loss: Loss | None = None) -> Orbi
         symmetry: an exponential symmetry.
         loss: a per-sample loss that has it; where None, symbols `H_<a>_<b>` stand for
             its Hessian at θ.
+        preserved: whether it is known already that the loss has it.
 
     Returns:
         The trace, per sample where a loss is given.
@@ -67,7 +70,8 @@ def hessian_trace_on_orbit(symmetry: Symmetry, loss: Loss | None = None) -> Orbi
             f"expected an exponential symmetry (J = A theta, A symmetric) at integer "
             f"sizes, got kind {symmetry.kind!r}"
         )
-    if loss is not None and symmetry.preserves(loss).verdict is Verdict.REFUTED:
+    asked = loss is not None and not preserved
+    if asked and symmetry.preserves(loss).verdict is Verdict.REFUTED:
         raise DeclarationError(
             "expected a loss with the symmetry, got one without it: its Hessian is "
             "not carried along the orbit"
