@@ -268,7 +268,7 @@ def balanced_deep_net(
     >>> net.first, net.middle, net.last
     ((1, 2), 1, (1, 2))
     """
-    S = [sp.sympify(value) for value in singular_values]
+    S = [sp.sympify(value, strict=True) for value in singular_values]
     traces = [sp.sympify(value) for value in (trace_x, trace_eps)]
     if depth < 2:
         raise DeclarationError(f"expected a depth of at least 2, got {depth}")
