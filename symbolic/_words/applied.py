@@ -361,17 +361,3 @@ def _is_call(source: str) -> bool:
         if depth == 0:
             return i == len(rest) - 1
     return False
-
-
-def check_known(f: MatrixPolynomial, what: str) -> None:
-    """Refuse a polynomial with a derivative of which nothing is known.
-
-    Raises:
-        DeclarationError: where there is one.
-    """
-    unknown = [name for name in names_in(f) if name.startswith("tangent(")]
-    if unknown:
-        raise DeclarationError(
-            f"expected {what} as a polynomial in matrices, got a derivative without a "
-            f"closed form at symbolic sizes; give the sizes as numbers"
-        )
