@@ -64,6 +64,9 @@ from symbolic._orbits.laws import (
     equilibrium_gradient,
 )
 from symbolic._orbits.sharpness import OrbitTrace, hessian_trace_on_orbit
+from symbolic._programs.features import FeatureProgram, feature_program
+from symbolic._programs.of_loss import gradient_program, value_program
+from symbolic._programs.program import Program, ProgramNode
 from symbolic._space import ParameterSpace
 from symbolic._steps import Step
 from symbolic._symmetries.conditions import Condition, find_condition, find_conditions
@@ -111,6 +114,7 @@ __all__ = [
     "DiscreteLaw",
     "Equilibrium",
     "Factorisation",
+    "FeatureProgram",
     "Finding",
     "IntegratingFactor",
     "ItoProcess",
@@ -125,6 +129,8 @@ __all__ = [
     "NotEnclosed",
     "OrbitTrace",
     "ParameterSpace",
+    "Program",
+    "ProgramNode",
     "QuadraticCharge",
     "Step",
     "Symmetry",
@@ -154,6 +160,7 @@ __all__ = [
     "explicit_equilibrium",
     "explicit_flow",
     "factorisation",
+    "feature_program",
     "find_condition",
     "find_conditions",
     "finite_covariance",
@@ -162,6 +169,7 @@ __all__ = [
     "gaussian_mean",
     "generic_equilibrium",
     "gradient",
+    "gradient_program",
     "hessian_trace",
     "hessian_trace_on_orbit",
     "identity",
@@ -201,5 +209,6 @@ __all__ = [
     "tanh_net",
     "text",
     "theorem2_gaussian",
+    "value_program",
     "zero",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import sympy as sp
@@ -18,6 +18,9 @@ from symbolic._matrices.at_sizes import components_at, constants_at, space_at
 from symbolic._space import ParameterSpace, check_derived_names
 from symbolic._words.applied import Applied, Table
 from symbolic._words.polynomial import MatrixPolynomial
+
+
+MAX_COMPONENTS = 200  # of parameters and data, beyond which text is read as words
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -35,10 +38,11 @@ class Loss:
         data: name → shape of the data, such as {"x": (2,), "y": ()}.
         constants: the constants that may occur.
         matrices: whether to work in words of matrices; None for where a size is a
-            symbol.
+            symbol, and for a string about more than 200 components.
 
     Attributes:
         applied: the functions in a loss with symbolic sizes.
+        source: the text it was declared by, None for anything but a string.
 
     Raises:
         DeclarationError: for unknown names and for what is no scalar.
@@ -57,6 +61,7 @@ class Loss:
     data: ParameterSpace
     constants: tuple[Constant, ...] = ()
     applied: tuple[Applied, ...] = ()
+    source: str | None = field(default=None, compare=False, repr=False)
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class Loss:
         matrices: bool | None = None,
     ) -> None:
         sample = ParameterSpace(data or {})
+        source = expression if isinstance(expression, str) else None
         declared = checked_constants(constants)
         _check_distinct(space, sample, declared)
         applied: tuple[Applied, ...] = ()
@@ -76,6 +82,7 @@ class Loss:
                 space.has_symbolic_sizes
                 or sample.has_symbolic_sizes
                 or isinstance(expression, MatrixPolynomial)
+                or (source is not None and space.size + sample.size > MAX_COMPONENTS)
             )
         if matrices:
             expression, applied = _of_words(expression, space, sample, declared)
@@ -86,6 +93,7 @@ class Loss:
         object.__setattr__(self, "data", sample)
         object.__setattr__(self, "constants", declared)
         object.__setattr__(self, "applied", applied)
+        object.__setattr__(self, "source", source)
 
     @property
     def is_matrix(self) -> bool:
@@ -93,16 +101,21 @@ class Loss:
         return isinstance(self.expression, MatrixPolynomial)
 
     def at(self, sizes: Mapping[str, int]) -> Self:
-        """Return the loss at integer sizes.
+        """Return the loss at integer sizes, in words where there are many components.
 
         Args:
             sizes: a number for each size that is a symbol.
 
         Returns:
-            The loss in components.
+            The loss.
         """
         if not self.is_matrix:
             return self
+        space, data = space_at(self.space, sizes), space_at(self.data, sizes)
+        constants = constants_at(self.constants, sizes)
+        shapes = dict(data.items)
+        if self.source is not None and space.size + data.size > MAX_COMPONENTS:
+            return type(self)(self.source, space, shapes, constants)
         (found,) = components_at(
             [self.expression],
             self.applied,
@@ -111,12 +124,9 @@ class Loss:
             data=self.data,
             constants=self.constants,
         )
-        return type(self)(
-            found[0, 0],
-            space_at(self.space, sizes),
-            dict(space_at(self.data, sizes).items),
-            constants_at(self.constants, sizes),
-        )
+        loss = type(self)(found[0, 0], space, shapes, constants)
+        object.__setattr__(loss, "source", self.source)
+        return loss
 
     @property
     def gradient(self) -> tuple[Any, ...]:

@@ -1,0 +1,1 @@
+"""A loss as a program of matrix operations, and the program of its gradient."""
