@@ -1,0 +1,1 @@
+"""SIMD kernels, generated as LLVM code and compiled while the program runs."""
