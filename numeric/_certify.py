@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from enum import StrEnum
 from fractions import Fraction
 from threading import Lock
 from typing import Any
 
-import numpy as np
+from numeric._equilibria.certificate import (
+    Certificate as Certificate,
+    Degeneracy as Degeneracy,
+)
+from numeric._equilibria.estimate import float_root
+from numeric._equilibria.exact import (
+    bits as _bits,
+    vector as _vector,
+    weight as _weight,
+    weights as _weights,
+)
 
 
 try:
@@ -26,82 +31,9 @@ else:
 _GUARD = 32  # bits beyond the goal, for the sums and the products r·λ
 _COARSE = 128  # bits below which a ladder of precisions costs more than it saves
 _CEILING = 1 << 21  # bits of working precision at which the search gives up
+_QUICK_STEPS = 5  # Newton from a float's precision: 53, 106, 212 bits
 _MAX_STEPS = 400  # Newton and bisection steps at one precision
 _LOCK = Lock()  # flint has one precision for the whole process
-
-
-class Degeneracy(StrEnum):
-    """Why λ* is not a finite number; members are strings and compare as such.
-
-    "Acts" means σ²sᵢ > 0 for noise, γtᵢ > 0 for decay, at an i with μᵢ ≠ 0.
-
-    Attributes:
-        ZERO_GENERATOR: every μᵢ is 0, so A = 0 and G ≡ 0: every λ is a zero.
-        NO_NOISE_NO_DECAY: A ≠ 0, but neither noise nor decay acts (interpolation
-            without decay, say): G ≡ 0, every λ is a zero.
-        SEMIDEFINITE_WITHOUT_DECAY: noise acts, decay does not, and the μᵢ that are
-            not 0 have one sign: λ* = ±∞, with that sign.
-        ONE_SIDED_NOISE: the same with μᵢ of both signs, where noise acts at one
-            sign only: λ* = ±∞, with that sign.
-        DECAY_ALONE: decay acts, at one sign of μᵢ only, and noise does not: λ* = ±∞,
-            with the opposite sign. (At both signs decay alone has a finite λ*.)
-        NOISE_WITH_DECAY: noise acts at one sign of μᵢ, decay at the other, and both
-            push the charge the same way: λ* = ±∞, with the sign of the noise.
-    """
-
-    ZERO_GENERATOR = "zero-generator"
-    NO_NOISE_NO_DECAY = "no-noise-no-decay"
-    SEMIDEFINITE_WITHOUT_DECAY = "semidefinite-without-decay"
-    ONE_SIDED_NOISE = "one-sided-noise"
-    DECAY_ALONE = "decay-alone"
-    NOISE_WITH_DECAY = "noise-with-decay"
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """An interval that holds λ*, proved.
-
-    Attributes:
-        lower: an exact number ≤ λ*, or a float ±inf.
-        upper: an exact number ≥ λ*, or a float ±inf.
-        unique: whether G is strictly decreasing, so that λ* is the only zero.
-        degeneracy: None where λ* is finite, else why it is not.
-    """
-
-    lower: Fraction | float
-    upper: Fraction | float
-    unique: bool
-    degeneracy: Degeneracy | None
-
-    def contains(self, x: Any) -> bool:
-        """Decide lower ≤ x ≤ upper exactly; NaN lies in no interval."""
-        if isinstance(x, (float, np.floating)) and not math.isfinite(x):
-            return bool(self.lower <= float(x) <= self.upper)
-        exact = Fraction(*_ratio(x, "x"))
-        return bool(self.lower <= exact <= self.upper)
-
-    @property
-    def midpoint(self) -> float:
-        """The float nearest the middle; ±inf beyond the floats, NaN where G ≡ 0."""
-        if isinstance(self.lower, float) or isinstance(self.upper, float):
-            return float(self.lower) if self.lower == self.upper else math.nan
-        middle = (self.lower + self.upper) / 2
-        try:
-            return float(middle)
-        except OverflowError:
-            return math.inf if middle > 0 else -math.inf
-
-    def __str__(self) -> str:
-        """Return one line: the value and the width, or the degeneracy."""
-        if isinstance(self.lower, float) or isinstance(self.upper, float):
-            what = "every λ is a zero"
-            if self.lower == self.upper:
-                what = f"λ* = {float(self.lower):+}"
-            return f"{what} ({self.degeneracy})"
-        if self.lower == self.upper:
-            return f"λ* = {_decimal(self.lower, 17)} exactly"
-        middle, width = (self.lower + self.upper) / 2, self.upper - self.lower
-        return f"λ* ≈ {_decimal(middle, 17)}, enclosed to {_decimal(width, 2)}"
 
 
 def certify_equilibrium(
@@ -122,6 +54,9 @@ def certify_equilibrium(
     is proved by Arb at these two dyadic points; continuity and strict monotonicity
     do the rest. A rational point other than 0 is never a zero of G (Lindemann and
     Weierstrass), so enough precision always decides.
+
+    Unlike `noise_equilibrium`, which takes floats, this refuses empty sequences; both
+    refuse booleans. Arrays of many orbits are for `certify_equilibria`.
 
     Flint keeps one working precision per process. It is changed during the call and
     restored at the end, also after an error; calls from several threads take turns,
@@ -160,7 +95,26 @@ def certify_equilibrium(
     mus = _vector(mu, "mu")
     noise = _product(_weight(sigma2, "sigma2"), _weights(s, "s", len(mus)))
     decay = _product(2 * _weight(gamma, "gamma"), _weights(t, "t", len(mus)))
-    goal = _bits(bits)
+    return _certified(mus, noise, decay, _bits(bits), None)
+
+
+def enclosed(
+    mu: Any, s: Any, t: Any, sigma2: Any, gamma: Any, bits: Any, near: float | None
+) -> Certificate:
+    """Return the certificate, by a search that begins at `near`, λ* as a float."""
+    mus = _vector(mu, "mu")
+    noise = _product(_weight(sigma2, "sigma2"), _weights(s, "s", len(mus)))
+    decay = _product(2 * _weight(gamma, "gamma"), _weights(t, "t", len(mus)))
+    return _certified(mus, noise, decay, _bits(bits), near)
+
+
+def _certified(
+    mus: list[fmpq],
+    noise: list[fmpq],
+    decay: list[fmpq],
+    goal: int,
+    near: float | None,
+) -> Certificate:
     up, down = _sides(mus, noise, decay)
     if not up and not down:
         cause = _why_nothing(mus)
@@ -169,96 +123,8 @@ def certify_equilibrium(
         end = math.inf if up else -math.inf
         cause = _why_one_way(mus, noise, decay)
         return Certificate(end, end, unique=True, degeneracy=cause)
-    lower, upper = _enclose(up, down, goal)
+    lower, upper = _enclose(up, down, goal, near)
     return Certificate(lower, upper, unique=True, degeneracy=None)
-
-
-# ------------------------------------------------------------------ exact numbers
-
-
-def _ratio(value: Any, name: str) -> tuple[int, int]:
-    """Return numerator and denominator of a real number, without rounding."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    if not isinstance(value, bool) and isinstance(value, numbers.Rational):
-        return int(value.numerator), int(value.denominator)
-    if not isinstance(value, (float, np.floating)):
-        raise ValueError(
-            f"{name}: expected an exact real number (int, float, Fraction, sympy "
-            f"Rational or numpy scalar), got {_kind(value)}; convert it first"
-        )
-    if not np.isfinite(value):
-        raise ValueError(
-            f"{name}: expected finite numbers, got {value}; remove or repair it first"
-        )
-    top, bottom = value.as_integer_ratio()
-    return int(top), int(bottom)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    try:
-        shown = f"{value!r:.60}"
-    except ValueError:  # an int of too many digits for Python to print
-        shown = "a number"
-    return f"{shown} of type {type(value).__name__}"
-
-
-def _vector(values: Any, name: str) -> list[fmpq]:
-    flat = not isinstance(values, np.ndarray) or values.ndim == 1
-    sequence = isinstance(values, (Sequence, np.ndarray))
-    if isinstance(values, (str, bytes)) or not (flat and sequence):
-        raise ValueError(
-            f"{name}: expected a list, tuple or 1-d array of numbers, one for each "
-            f"eigenvector, got {_kind(values)}; certify one instance at a time"
-        )
-    if not len(values):
-        raise ValueError(f"{name}: expected at least one number, got none")
-    return [fmpq(*_ratio(x, f"{name}[{i}]")) for i, x in enumerate(values)]
-
-
-def _weights(values: Any, name: str, length: int) -> list[fmpq]:
-    vector = _vector(values, name)
-    if len(vector) != length:
-        raise ValueError(
-            f"{name}: expected {length} numbers, one for each of mu, got "
-            f"{len(vector)}; mu, s, t run over the same eigenvectors"
-        )
-    for i, x in enumerate(vector):
-        _refuse_negative(x, f"{name}[{i}]")
-    return vector
-
-
-def _weight(value: Any, name: str) -> fmpq:
-    x = fmpq(*_ratio(value, name))
-    _refuse_negative(x, name)
-    return x
-
-
-def _refuse_negative(x: fmpq, name: str) -> None:
-    if x >= 0:
-        return
-    if name == "gamma":
-        hint = "for negative weight decay an equilibrium need not exist"
-    else:
-        hint = "it is a variance or a square; clip what rounding made negative"
-    shown = _decimal(Fraction(int(x.p), int(x.q)), 6)
-    raise ValueError(f"{name}: expected a number >= 0, got {shown}; {hint}")
-
-
-def _bits(bits: Any) -> int:
-    whole = isinstance(bits, numbers.Integral) and not isinstance(bits, bool)
-    if not whole or bits < 1:
-        raise ValueError(
-            f"bits: expected an int >= 1, got {_kind(bits)}; 53 is a float's precision"
-        )
-    return int(bits)
-
-
-def _decimal(x: Fraction, digits: int) -> str:
-    context = Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN)
-    return str(context.divide(Decimal(x.numerator), Decimal(x.denominator)))
 
 
 # ------------------------------------------------------------------ the two sides
@@ -268,20 +134,28 @@ def _product(factor: fmpq, vector: list[fmpq]) -> list[fmpq]:
     return [factor * x for x in vector]
 
 
+_Terms = list[tuple["fmpq", "fmpq"]]  # rate r > 0, weight > 0
+_Sides = list[list[tuple["arb", "arb"]]]  # (rate, weight) of up, then of down
+
+
 def _sides(
     mus: list[fmpq], noise: list[fmpq], decay: list[fmpq]
-) -> tuple[dict[fmpq, fmpq], dict[fmpq, fmpq]]:
-    """Return rate r > 0 → weight > 0 of G = Σ up e^{-rλ} - Σ down e^{rλ}."""
-    up: dict[fmpq, fmpq] = {}
-    down: dict[fmpq, fmpq] = {}
+) -> tuple[_Terms, _Terms]:
+    """Return the terms of G = Σ up e^{-rλ} - Σ down e^{rλ}."""
+    up: _Terms = []
+    down: _Terms = []
     for m, n, d in zip(mus, noise, decay, strict=True):
         size, rate = abs(m), 2 * abs(m)
         rising, falling = (n, d) if m > 0 else (d, n)
         for side, factor in ((up, rising), (down, falling)):
             weight = size * factor
             if weight != 0:
-                side[rate] = side.get(rate, fmpq(0)) + weight
+                side.append((rate, weight))
     return up, down
+
+
+def _total(side: _Terms) -> fmpq:
+    return sum((weight for _, weight in side), fmpq(0))
 
 
 def _why_nothing(mus: list[fmpq]) -> Degeneracy:
@@ -302,34 +176,64 @@ def _why_one_way(mus: list[fmpq], noise: list[fmpq], decay: list[fmpq]) -> Degen
 
 
 def _enclose(
-    up: dict[fmpq, fmpq], down: dict[fmpq, fmpq], bits: int
+    up: _Terms, down: _Terms, bits: int, near: float | None
 ) -> tuple[Fraction, Fraction]:
     """Return endpoints with G(lower) > 0 > G(upper), or 0 twice."""
-    height = sum(up.values(), fmpq(0)) - sum(down.values(), fmpq(0))
+    height = _total(up) - _total(down)
     if height == 0:
         return Fraction(0), Fraction(0)
     if height < 0:  # G(-λ; down, up) = -G(λ; up, down)
-        lower, upper = _positive(down, up, -height, bits)
+        start = None if near is None else -near
+        lower, upper = _positive(down, up, -height, bits, start)
         return -upper, -lower
-    return _positive(up, down, height, bits)
+    return _positive(up, down, height, bits, near)
 
 
 def _positive(
-    up: dict[fmpq, fmpq], down: dict[fmpq, fmpq], height: fmpq, bits: int
+    up: _Terms, down: _Terms, height: fmpq, bits: int, near: float | None
 ) -> tuple[Fraction, Fraction]:
     """Enclose the zero, which is > 0 because the height G(0) is."""
-    excess = height / sum(down.values(), fmpq(0))
+    excess = height / _total(down)
     lost = max(0, excess.q.bit_length() - excess.p.bit_length())  # bits that cancel
     if bits + lost + _GUARD > _CEILING:
         raise ArithmeticError(_too_hard(bits))
     goals = [bits]
     while goals[0] > _COARSE:
         goals.insert(0, (goals[0] + _GUARD) // 2)
+    near = float_root(up, down) if near is None else near
     with _LOCK, ctx.workprec(goals[0] + lost + _GUARD):
-        low, high = _bracket(up, down, excess)
+        found = _from_float(up, down, near, goals[0])
+        if found:
+            low, high = found
+            del goals[0]
+        else:
+            low, high = _bracket(up, down, excess)
         for goal in goals:
             low, high = _refine(up, down, low, high, goal, goal + lost + _GUARD)
         return _fraction(low), _fraction(high)
+
+
+def _from_float(
+    up: _Terms, down: _Terms, near: float, goal: int
+) -> tuple[arb, arb] | None:
+    """Take Newton steps from a float; return proved endpoints, if these suffice."""
+    if not 0 < near < math.inf:
+        return None
+    sides = _balls(up, down)
+    x, close = arb(near), arb((1, -(goal + _GUARD) // 2))
+    for _ in range(_QUICK_STEPS):
+        step = _step(sides, x)[2]
+        if not (step.is_finite() and step > 0):
+            return None
+        x, last = step, x
+        if abs(x - last) <= close * x:
+            proved, low, high = _straddle(sides, x, arb(0), arb(math.inf), goal)
+            return (low, high) if proved else None
+    return None
+
+
+def _balls(up: _Terms, down: _Terms) -> _Sides:
+    return [[(arb(r), arb(w)) for r, w in side] for side in (up, down)]
 
 
 def _fraction(x: arb) -> Fraction:
@@ -337,25 +241,24 @@ def _fraction(x: arb) -> Fraction:
     return Fraction(man << exp) if exp >= 0 else Fraction(man, 1 << -exp)
 
 
-def _bracket(
-    up: dict[fmpq, fmpq], down: dict[fmpq, fmpq], excess: fmpq
-) -> tuple[arb, arb]:
+def _bracket(up: _Terms, down: _Terms, excess: fmpq) -> tuple[arb, arb]:
     """Return 0 < low <= λ* <= high, U/D = 1 + excess at λ = 0.
 
     H = log(U/D) falls by at least the two smallest rates together, at most by the two
     largest. And no term of D exceeds U(0) at λ*: up to high, nothing overflows.
     """
     drop = arb(excess).log1p()
-    low = drop / arb(max(up) + max(down))
-    flat = drop / arb(min(up) + min(down))
-    start = sum(up.values(), fmpq(0))
-    caps = [arb(start / w).log() / arb(rate) for rate, w in down.items()]
+    rates = [[rate for rate, _ in side] for side in (up, down)]
+    low = drop / arb(sum(map(max, rates), fmpq(0)))
+    flat = drop / arb(sum(map(min, rates), fmpq(0)))
+    start = _total(up)
+    caps = [arb(start / w).log() / arb(rate) for rate, w in down]
     return low.lower(), min(end.upper() for end in (flat, *caps))
 
 
 def _refine(
-    up: dict[fmpq, fmpq],
-    down: dict[fmpq, fmpq],
+    up: _Terms,
+    down: _Terms,
     low: arb,
     high: arb,
     goal: int,
@@ -364,7 +267,7 @@ def _refine(
     """Return proved endpoints, closer together than 2^-goal λ*."""
     while prec <= _CEILING:
         ctx.prec = prec
-        sides = [[(arb(r), arb(w)) for r, w in side.items()] for side in (up, down)]
+        sides = _balls(up, down)
         proved, low, high = _newton(sides, low, high, goal)
         if proved:
             return low, high
@@ -378,9 +281,6 @@ def _too_hard(bits: int) -> str:
         f"precision, got arguments that take more for {bits} bits of λ*; ask for "
         f"fewer bits, or round arguments that cancel to so many digits"
     )
-
-
-_Sides = list[list[tuple["arb", "arb"]]]  # (rate, weight) of up, then of down
 
 
 def _newton(sides: _Sides, low: arb, high: arb, goal: int) -> tuple[bool, arb, arb]:

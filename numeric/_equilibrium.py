@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numeric._equilibria import arguments, lanes
+from numeric._equilibria.refine import refine
+from numeric._lanes.compiler import AVAILABLE
+
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _Floats = NDArray[np.float64]
 
@@ -14,16 +24,19 @@ _EPS = float(np.finfo(np.float64).eps)
 _FURTHEST = 1e300  # scaled lambda beyond which 2*lambda*m could overflow
 _BLOCK = 16384  # numbers per work array: a handful of them fit in the L2 cache
 _MAX_STEPS = 200  # geometric bisection alone needs 63: 10 for the exponent, 53 bits
+_MANY = 64  # rows from which on a kernel is worth its compilation
+_ALMOST = 2.0**-41  # relative error from which on the last digits are computed anew
 
 
+@overload
 def noise_equilibrium(
-    mu: ArrayLike,
-    s: ArrayLike,
-    t: ArrayLike,
-    *,
-    sigma2: ArrayLike,
-    gamma: ArrayLike,
-) -> _Floats:
+    mu: Tensor, s: Any, t: Any, *, sigma2: Any, gamma: Any
+) -> Tensor: ...
+@overload
+def noise_equilibrium(
+    mu: ArrayLike, s: ArrayLike, t: ArrayLike, *, sigma2: ArrayLike, gamma: ArrayLike
+) -> NDArray[Any]: ...
+def noise_equilibrium(mu: Any, s: Any, t: Any, *, sigma2: Any, gamma: Any) -> Any:
     r"""Return λ*, the shift along the orbit e^{λA}θ at which the charge stands still.
 
     It is the root of the non-increasing function (Ziyin et al., arXiv 2402.07193,
@@ -34,11 +47,21 @@ def noise_equilibrium(
                      + \sigma^2 \sum_i \mu_i s_i e^{-2\lambda\mu_i}.
 
     The equation is solved as equality of two log-sums of exponentials, so products
-    that leave the range of a float do no harm. The error is that of rounding the
-    logarithms: a few eps times ``|λ| + L/m``, L the largest |log| among the factors
-    and m the mean |μ| of the terms that count at the root. Shapes that do not fit,
-    and entries that are not finite, or negative where they must not be, are a
-    ValueError that names the argument.
+    that leave the range of a float do no harm. The error is at most a few eps times
+    ``|λ| + L/m``, L the largest |log| among the factors and m the mean |μ| of the terms
+    that count at the root. Where this is not small beside ``|λ|``, the root is found
+    anew from sums of 2^-78 relative error (but for factors beyond 2^±200).
+
+    Many rows are solved by a SIMD kernel (where llvmlite is installed: ``pip install
+    noetherflow[fast]``), a few by numpy; the two agree to the error above. Arrays of
+    float32 give float32, rounded from float64. Tensors of torch give a tensor of their
+    device, promoted dtype and graph: the gradient is that of the implicit function,
+    differentiable again, and 0 where λ* is infinite or nan.
+
+    Shapes that do not fit, and entries that are not finite, or negative where they
+    must not be, are a ValueError that names the argument. So are booleans and exact
+    numbers (Fraction, sympy), which `certify_equilibrium` takes. Unlike there, n = 0 is
+    allowed: the empty sum is G ≡ 0.
 
     Args:
         mu: Eigenvalues μᵢ of the generator A, ``(..., n)``.
@@ -55,76 +78,64 @@ def noise_equilibrium(
     >>> bool(abs(lam - np.log(3) / 4) < 1e-15)
     True
     """
-    vectors = {"mu": _finite(mu, "mu"), "s": _weight(s, "s"), "t": _weight(t, "t")}
-    scalars = {"sigma2": _weight(sigma2, "sigma2"), "gamma": _gamma(gamma)}
-    lead, n = _leading_shape(vectors, scalars)
-    count = math.prod(lead)
-    rows = [np.broadcast_to(v, (*lead, n)).reshape(count, n) for v in vectors.values()]
-    cols = [np.broadcast_to(c, lead).reshape(count) for c in scalars.values()]
-    result = np.empty(count)
-    size = max(1, _BLOCK // max(n, 1))
-    for start in range(0, count, size):
+    given = {"mu": mu, "s": s, "t": t, "sigma2": sigma2, "gamma": gamma}
+    # Only who has torch can have a tensor: nobody else waits for the import.
+    if any(type(value).__module__.split(".")[0] == "torch" for value in given.values()):
+        module = importlib.import_module("numeric._equilibria.tensors")
+        return module.noise_equilibrium(**given)
+    return arrays_equilibrium(given)
+
+
+def arrays_equilibrium(given: Mapping[str, ArrayLike]) -> NDArray[Any]:
+    """Return λ* of arrays of numpy: see `noise_equilibrium`."""
+    rows = arguments.rows(given)
+    if AVAILABLE and rows.count >= _MANY and rows.n:
+        result = _by_kernel(rows)
+    else:
+        rows.check()
+        result = _by_blocks(rows)
+    # Beyond the largest float32 a root is infinite.
+    with np.errstate(over="ignore", under="ignore"):
+        return result.astype(rows.dtype, copy=False).reshape(rows.lead)
+
+
+def _by_kernel(rows: arguments.Rows) -> _Floats:
+    """Solve by SIMD; what the kernel leaves, after a look at the numbers, by numpy."""
+    result, slope, status = lanes.solve(*rows.part(slice(None)))
+    left = np.flatnonzero(status)
+    if left.size:
+        rows.check()
+        result[left] = _by_blocks(rows, left)
+    again = np.flatnonzero(
+        _doubtful(result, slope, rows.n / 4 + 4) & (status == lanes.Status.SOLVED)
+    )
+    result[again] = refine(result[again], *rows.part(again))
+    return result
+
+
+def _doubtful(lam: _Floats, slope: _Floats, roundings: Any) -> Any:
+    """Return whether the error eps roundings/|H'| is much of a finite λ*."""
+    with np.errstate(invalid="ignore"):
+        sure = slope * np.abs(lam) * _ALMOST > roundings * _EPS
+    return ~sure & np.isfinite(lam)
+
+
+def _by_blocks(rows: arguments.Rows, where: Any = None) -> _Floats:
+    """Solve rows, all or some, by numpy, a block at a time."""
+    places = np.arange(rows.count) if where is None else where
+    result = np.empty(len(places))
+    size = max(1, _BLOCK // max(rows.n, 1))
+    for start in range(0, len(places), size):
         part = slice(start, start + size)
-        mu_, s_, t_ = (np.ascontiguousarray(row[part].T) for row in rows)
-        result[part] = _solve(mu_, s_, t_, *(col[part] for col in cols))
-    return result.reshape(lead)
-
-
-def _finite(value: ArrayLike, name: str) -> _Floats:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    array = np.asarray(array, dtype=np.float64)
-    if not np.isfinite(array).all():
-        where = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise ValueError(
-            f"{name}: expected finite numbers, got {array[tuple(where)]} at {where}; "
-            f"remove or repair such rows first"
+        mu, s, t, sigma2, gamma = rows.part(places[part])
+        mu_, s_, t_ = (np.ascontiguousarray(row.T) for row in (mu, s, t))
+        lam = _solve(mu_, s_, t_, sigma2, gamma)
+        again = np.flatnonzero(
+            _doubtful(lam, *_conditions(lam, mu_, s_, t_, sigma2, gamma))
         )
-    return array
-
-
-def _weight(value: ArrayLike, name: str) -> _Floats:
-    array = _finite(value, name)
-    if (array < 0).any():
-        where = np.argwhere(array < 0)[0].tolist()
-        raise ValueError(
-            f"{name}: expected numbers >= 0, got {array[tuple(where)]} at {where}"
-        )
-    return array
-
-
-def _gamma(value: ArrayLike) -> _Floats:
-    array = _finite(value, "gamma")
-    if (array < 0).any():
-        raise ValueError(
-            f"gamma: expected numbers >= 0, got {array.min()}; for negative weight "
-            f"decay G need not be monotone, and an equilibrium need not exist"
-        )
-    return array
-
-
-def _leading_shape(
-    vectors: dict[str, _Floats], scalars: dict[str, _Floats]
-) -> tuple[tuple[int, ...], int]:
-    lengths = {name: v.shape[-1] if v.ndim else None for name, v in vectors.items()}
-    shapes = {name: v.shape for name, v in (vectors | scalars).items()}
-    if len(set(lengths.values())) != 1 or None in lengths.values():
-        raise ValueError(
-            f"mu, s, t: expected shapes (..., n) with one n, got {shapes}; "
-            f"the last axis runs over the eigenvectors"
-        )
-    try:
-        lead = np.broadcast_shapes(
-            *(v.shape[:-1] for v in vectors.values()),
-            *(c.shape for c in scalars.values()),
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"expected leading axes of mu, s, t and shapes of sigma2, gamma that "
-            f"broadcast together, got {shapes}"
-        ) from error
-    return lead, next(iter(vectors.values())).shape[-1]
+        lam[again] = refine(lam[again], *(a[again] for a in (mu, s, t, sigma2, gamma)))
+        result[part] = lam
+    return result
 
 
 def _solve(
@@ -134,10 +145,10 @@ def _solve(
     result = np.full(sigma2.shape, np.nan)
     if not mu.size:
         return result
-    m = np.abs(mu)
     with np.errstate(divide="ignore"):  # log 0 = -inf is what a missing term weighs
+        m, doubled = np.abs(mu), np.log(gamma) + math.log(2.0)
         noise = np.log(s) + np.log(m) + np.log(sigma2)
-        decay = np.log(t) + np.log(m) + (np.log(gamma) + math.log(2.0))
+        decay = np.log(t) + np.log(m) + doubled
     up = np.where(mu > 0, noise, decay)  # pushes C up, times e^{-2 lambda m}
     down = np.where(mu > 0, decay, noise)  # pushes C down, times e^{+2 lambda m}
     rises, falls = np.isfinite(up).any(axis=0), np.isfinite(down).any(axis=0)
@@ -240,3 +251,22 @@ def _tilted(terms: _Floats, m: _Floats) -> tuple[_Floats, _Floats]:
     weight = np.exp(terms - top)
     total = weight.sum(axis=0)
     return top + np.log(total), np.einsum("ib,ib->b", weight, m) / total
+
+
+def _conditions(
+    lam: _Floats, mu: _Floats, s: _Floats, t: _Floats, sigma2: _Floats, gamma: _Floats
+) -> tuple[_Floats, _Floats]:
+    """Return -H' at λ*, and the roundings of its logarithms in units of eps."""
+    if not mu.size:
+        return np.ones_like(lam), np.zeros_like(lam)
+    m, x = np.abs(mu), np.where(np.isfinite(lam), lam, 0.0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        logs = [np.log(v) for v in (m, s, t, sigma2[None], 2 * gamma[None])]
+        noise, decay = logs[1] + logs[0] + logs[3], logs[2] + logs[0] + logs[4]
+        up, down = (np.where((mu > 0) == side, noise, decay) for side in (True, False))
+        slope = 2 * sum(
+            _tilted(np.where(np.isfinite(w), w + 2 * sign * x * m, -np.inf), m)[1]
+            for sign, w in ((-1, up), (1, down))
+        )
+    largest = [np.where(np.isfinite(v), np.abs(v), 0.0).max(axis=0) for v in logs]
+    return np.asarray(slope), 3 * np.max(np.stack(largest), axis=0) + len(mu) / 4 + 4

@@ -1,0 +1,1 @@
+"""Noise equilibria: arguments, solvers, certificates."""

@@ -1,0 +1,42 @@
+"""The terms of eight equilibria, in memory between the steps of the kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numeric._lanes.builder import Kernel
+
+
+WIDTH = 8  # equilibria at a time
+WIDE, NARROW = "wide", "narrow"  # arguments of the kernel: float64 and float32
+
+
+class Terms:
+    """Reads and writes (m, u, d) of eigenvector i, or their form in float32.
+
+    Attributes:
+        k: the kernel.
+        n: how many there are.
+    """
+
+    def __init__(self, k: Kernel) -> None:
+        self.k, self.n = k, k.arguments["n"]
+
+    def put(self, where: str, i: Any, place: int, value: Any) -> None:
+        """Write one of three vectors."""
+        self.k.store_at(self.k.arguments[where], self._place(i, place), value)
+
+    def got(self, where: str, i: Any) -> list[Any]:
+        """Return the three vectors."""
+        k = self.k
+        return [k.load_at(k.arguments[where], self._place(i, p)) for p in range(3)]
+
+    def _place(self, i: Any, place: int) -> Any:
+        k = self.k
+        number = k.ir.add(k.ir.mul(i, k.index(3)), k.index(place))
+        return k.ir.mul(number, k.index(WIDTH))
+
+
+def swapped(k: Kernel, back: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return y, x where the flag is set, else x, y."""
+    return k.select(back, y, x), k.select(back, x, y)
