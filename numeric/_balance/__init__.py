@@ -1,0 +1,1 @@
+"""Where gradient noise balances weights: on orbits of GL(d), and of their products."""
