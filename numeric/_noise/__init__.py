@@ -1,0 +1,1 @@
+"""Noise along generators on torch models, and the generators themselves."""
