@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numeric import (
+        Action,
         Certificate,
+        Generator,
+        ModelLoss,
+        certify_equilibria,
         certify_equilibrium,
         compile,
         compile_loss,
+        matrix_balance,
+        matrix_rescaling,
+        minimise_on_orbit,
         noise_equilibrium,
+        noise_matrix,
+        noise_moments,
+        noise_trace,
+        rescaling,
+        scaling,
         simulate,
     )
     from symbolic import (
@@ -48,6 +60,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Action",
     "Campaign",
     "Certificate",
     "Constant",
@@ -55,14 +68,17 @@ __all__ = [
     "DeclarationError",
     "Derivation",
     "Finding",
+    "Generator",
     "Loss",
     "MatrixDerivation",
+    "ModelLoss",
     "NoCharge",
     "ParameterSpace",
     "Symmetry",
     "Verdict",
     "Witness",
     "catalogue",
+    "certify_equilibria",
     "certify_equilibrium",
     "compile",
     "compile_loss",
@@ -72,8 +88,16 @@ __all__ = [
     "lie_algebra",
     "load",
     "loads",
+    "matrix_balance",
+    "matrix_rescaling",
+    "minimise_on_orbit",
     "noise_equilibrium",
+    "noise_matrix",
+    "noise_moments",
+    "noise_trace",
     "relu",
+    "rescaling",
+    "scaling",
     "simulate",
     "verify",
 ]
@@ -81,8 +105,24 @@ __all__ = [
 _PACKAGES = ("symbolic", "numeric", "verify", "reports")
 _NUMERIC = frozenset(
     {
-        *("Certificate", "certify_equilibrium", "compile", "compile_loss"),
-        *("noise_equilibrium", "simulate"),
+        "Action",
+        "Certificate",
+        "Generator",
+        "ModelLoss",
+        "certify_equilibria",
+        "certify_equilibrium",
+        "compile",
+        "compile_loss",
+        "matrix_balance",
+        "matrix_rescaling",
+        "minimise_on_orbit",
+        "noise_equilibrium",
+        "noise_matrix",
+        "noise_moments",
+        "noise_trace",
+        "rescaling",
+        "scaling",
+        "simulate",
     }
 )
 _VERIFY = frozenset({"Campaign", "verify"})

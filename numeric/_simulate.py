@@ -1,24 +1,34 @@
-"""Ensembles of small training runs: SGD, gradient descent, the SDE and SVAG."""
+"""Ensembles of training runs: SGD, gradient descent, the SDE and SVAG."""
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numeric._compile import compile
+from numeric._ensembles.driver import Record, named_records, run
+from numeric._ensembles.engines import Backend, engine_of
+from numeric._ensembles.expressions import recorded_expression
+from numeric._ensembles.task import Method, Task, checked_constants, checked_data
 from numeric._errors import ShapeError
-from numeric._loss import LossEvaluator, compile_loss
+from numeric._streams import Stream
+from symbolic import Derivation, Loss, MatrixDerivation
+
+
+if TYPE_CHECKING:
+    from numeric._torch_ensembles.model_loss import ModelLoss
 
 
 _Floats = NDArray[np.float64]
 _Function = Callable[[_Floats], ArrayLike]
-_Advance = Callable[[_Floats, _Floats], tuple[_Floats, _Floats]]
-Method = Literal["sgd", "gd", "sde", "svag"]
+Recorded = str | _Function | Derivation | MatrixDerivation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,24 +36,26 @@ class Simulation:
     """What `simulate` returns.
 
     Attributes:
-        theta: parameters at the end, (replicas, n); a diverged replica's last finite
-            ones.
+        theta: parameters at the end, (replicas, n), in the run's dtype; a diverged
+            replica's last finite ones.
         records: name → values, (replicas, times); a diverged replica repeats
             its last finite one, so leave it out of averages by `diverged`.
         time: the times of the records in lr·steps, (times,), from 0 to the end.
         diverged: whether a replica left the finite numbers, (replicas,).
+        backend: what took the steps, "lanes" or "arrays".
     """
 
-    theta: _Floats
+    theta: NDArray[Any]
     records: Mapping[str, _Floats]
     time: _Floats
     diverged: NDArray[np.bool_]
+    backend: str
 
 
 def simulate(
-    loss: Any,
-    data: Mapping[str, ArrayLike],
-    theta0: ArrayLike,
+    loss: Loss | ModelLoss,
+    data: Any,
+    theta0: Any,
     *,
     lr: float,
     batch_size: int,
@@ -51,28 +63,45 @@ def simulate(
     method: Method = "sgd",
     weight_decay: float = 0.0,
     momentum: float = 0.0,
-    seed: int,
-    record: Iterable[str | _Function] | Mapping[str, _Function] = (),
+    seed: int | tuple[int | str, ...],
+    record: Iterable[Recorded] | Mapping[str, Recorded] = (),
     samples: int = 200,
     replace: bool = True,
     substeps: int = 1,
     svag_level: int = 1,
+    constants: Mapping[str, ArrayLike] | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
+    first_replica: int = 0,
+    jobs: int = 1,
+    chunk: int | None = None,
+    backend: Literal["auto", "lanes", "arrays", "vmap", "loop"] = "auto",
 ) -> Simulation:
-    r"""Run an ensemble of replicas of one training, in float64.
+    r"""Run an ensemble of replicas of one training, of a declared loss or a model.
 
     With g the minibatch gradient of ℓ and γ the decay of γ‖θ‖²:
 
     - ``sgd``: m' = βm + g + 2γθ, θ' = θ − ηm'; ``gd`` the same with the full gradient.
     - ``sde``: Euler–Maruyama of dθ = −(∇L + 2γθ)dt + √(2σ²Σ)dW, σ² = η/(2S), with
       step h = η/substeps and noise √(2σ²h/N) Σ_k ξ_k(g_k − ḡ), ξ standard normal:
-      its covariance is 2σ²hΣ exactly, and no n × n matrix is made.
+      its covariance is 2σ²hΣ exactly, and no n × n matrix is made. Where the loss is
+      a polynomial of the data, with fewer monomials than samples, the moments of
+      these stand for the samples, and a step costs the same for any N.
     - ``svag``: for level ℓ, step η/ℓ along
       ½(1 + √(2ℓ−1))g₁ + ½(1 − √(2ℓ−1))g₂ with independent minibatches (Li, Malladi,
       Arora, arXiv 2102.12470): ℓ = 1 is SGD, ℓ → ∞ the SDE.
 
+    The gradient of a `Loss` is derived and compiled to one kernel that runs all
+    steps, a replica in each SIMD lane ("lanes"), or evaluated as matrix products over
+    the replicas ("arrays"), whichever is faster. Random numbers belong to (seed,
+    replica, step), so that they do not depend on the backend, on `jobs`, or on how an
+    ensemble is divided (`first_replica`). Backends differ by rounding.
+
+    A `ModelLoss` of a torch model goes the same way by `torch.func` ("vmap", or "loop"
+    where torch cannot batch an operation), on the model's device.
+
     Args:
-        loss: a `symbolic.Loss`.
-        data: the samples, name → (N, ...).
+        loss: the per-sample loss, all sizes integers; or a `ModelLoss`.
+        data: the samples, name → (N, ...); for a model a pair (inputs, targets).
         theta0: start, (replicas, n).
         lr: η > 0.
         batch_size: S ≥ 1.
@@ -81,164 +110,119 @@ def simulate(
         method: "sgd", "gd", "sde" or "svag".
         weight_decay: γ.
         momentum: β of the heavy ball, in [0, 1); for sgd and gd.
-        seed: seed of the streams; the same seed gives the same numbers.
-        record: a mapping name → function of θ, (replicas, n) → (replicas,), such as
-            `Evaluators.charge`; or an iterable of functions, recorded under their
-            `__name__`, and names of components of θ.
+        seed: seed of the streams, an integer or a tuple such as (seed, "claim").
+        record: a mapping name → what to record: a function of θ, (replicas, n) →
+            (replicas,), such as `Evaluators.charge`; a derivation, for its charge; or
+            an expression of the parameters, such as "norm2(U)" or "W_0_1". Or an
+            iterable of these, recorded under their names.
         samples: about how many times to record.
         replace: whether a minibatch may hold a sample twice.
         substeps: Euler–Maruyama steps for each η.
         svag_level: ℓ of SVAG.
+        constants: name → numbers of the loss's constants.
+        dtype: of the computation; None for float64, or for a model its own.
+        first_replica: number of the first replica, which its random numbers go by.
+        jobs: threads of the lanes.
+        chunk: replicas of a model at once; None for what fits in memory.
+        backend: "lanes" or "arrays" for a loss, "vmap" or "loop" for a model, or
+            "auto".
 
     Returns:
         The final state, the records and which replicas diverged.
 
     Raises:
-        ValueError: for arguments out of range or shapes that do not fit.
+        ValueError: for arguments out of range or shapes that do not fit, and for
+            backend "lanes" where no kernel can be made.
+
+    >>> from symbolic import ParameterSpace
+    >>> loss = Loss("(u*w*x - y)**2", ParameterSpace(u=(), w=()), {"x": (), "y": ()})
+    >>> start = np.tile([1.0, 0.5], (1000, 1))
+    >>> data = {"x": [1.0, 1.0], "y": [0.5, 1.5]}
+    >>> found = simulate(loss, data, start, lr=0.1, batch_size=1, steps=300, seed=0,
+    ...                  record={"C": "u**2 - w**2"})
+    >>> bool((found.records["C"][:, -1] < 0.1).all())  # from 0.75 towards u² = w²
+    True
     """
     _check_counts(batch_size, steps, samples, substeps, svag_level)
+    _check_counts(jobs=jobs, first_replica=first_replica)
     _check_numbers(method, lr, weight_decay, momentum)
-    evaluator, theta = compile_loss(loss), _start(theta0, loss.space.size)
-    arrays = _samples(loss, data)
-    training = _Training(
-        evaluator, arrays, batch_size, lr, weight_decay, momentum, replace, _rng(seed)
+    if not isinstance(loss, Loss):  # only who has torch has a model: see _arrays.py
+        _check_unused(constants=constants, jobs=None if jobs == 1 else jobs)
+        module = importlib.import_module("numeric._torch_ensembles.run")
+        found: Simulation = module.simulate_model(
+            loss,
+            data,
+            theta0,
+            lr=lr,
+            batch_size=batch_size,
+            steps=steps,
+            method=method,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            seed=seed,
+            record=record,
+            samples=samples,
+            replace=replace,
+            substeps=substeps,
+            svag_level=svag_level,
+            dtype=dtype,
+            first_replica=first_replica,
+            chunk=chunk,
+            backend=backend,
+        )
+        return found
+    _check_unused(chunk=chunk)
+    dtype = "float64" if dtype is None else dtype
+    engines = _checked_choices(dtype, backend)
+    task = Task(
+        loss,
+        checked_data(loss, data, dtype),
+        checked_constants(loss, constants or {}),
+        method,
+        lr,
+        batch_size,
+        weight_decay,
+        momentum,
+        replace,
+        {"sde": substeps, "svag": svag_level}.get(method, 1),
+        Stream(seed, "simulate"),
+        dtype,
     )
-    if not replace and batch_size > training.count:
+    if not replace and batch_size > task.count:
         raise ValueError(
-            f"batch_size: expected <= N = {training.count} without replacement, got "
+            f"batch_size: expected <= N = {task.count} without replacement, got "
             f"{batch_size}; pass replace=True"
         )
-    levels = {"sde": substeps, "svag": svag_level}
-    repeats = levels.get(method, 1)
-    advance = training.advance(method, repeats)
-    functions = _named(record, loss.space.symbols)
-    return _run(theta, advance, steps, repeats, functions, _times(steps, samples), lr)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Training:
-    """One training problem and its stream; updates are (θ, m) → (θ', m')."""
-
-    evaluator: LossEvaluator
-    data: dict[str, _Floats]
-    batch_size: int
-    lr: float
-    decay: float
-    momentum: float
-    replace: bool
-    rng: np.random.Generator
-
-    @property
-    def count(self) -> int:
-        """The number N of samples."""
-        return len(next(iter(self.data.values()))) if self.data else 1
-
-    def advance(self, method: Method, level: int) -> _Advance:
-        """Return the update of a method."""
-        updates: dict[str, _Advance] = {
-            "sgd": lambda theta, m: self.descend(theta, m, self.minibatch(theta)),
-            "gd": lambda theta, m: self.descend(
-                theta, m, self.gradients(theta).mean(1)
-            ),
-            "sde": lambda theta, m: (self.euler(theta, self.lr / level), m),
-            "svag": lambda theta, m: (self.svag(theta, level), m),
-        }
-        return updates[method]
-
-    def descend(
-        self, theta: _Floats, m: _Floats, g: _Floats
-    ) -> tuple[_Floats, _Floats]:
-        """Take a heavy-ball step with coupled decay."""
-        m = self.momentum * m + (g + 2 * self.decay * theta)
-        return theta - self.lr * m, m
-
-    def euler(self, theta: _Floats, h: float) -> _Floats:
-        """Take an Euler-Maruyama step of size h, with sigma2 = lr/(2S)."""
-        g = self.gradients(theta)  # (R, N, n)
-        mean = g.mean(1)
-        xi = self.rng.standard_normal((len(theta), self.count))
-        noise = np.einsum("rk,rkn->rn", xi, g - mean[:, None, :])
-        size = math.sqrt(self.lr / self.batch_size * h / self.count)
-        return np.asarray(theta - h * (mean + 2 * self.decay * theta) + size * noise)
-
-    def svag(self, theta: _Floats, level: int) -> _Floats:
-        """Take a step of size lr/level along two weighted minibatches."""
-        spread = math.sqrt(2 * level - 1)
-        g = 0.5 * (1 + spread) * self.minibatch(theta)
-        g += 0.5 * (1 - spread) * self.minibatch(theta)
-        return np.asarray(theta - self.lr / level * (g + 2 * self.decay * theta))
-
-    def minibatch(self, theta: _Floats) -> _Floats:
-        """Return the mean gradient of a fresh minibatch for each replica, (R, n)."""
-        shape = (len(theta), self.batch_size)
-        if self.replace:
-            chosen = self.rng.integers(0, self.count, shape)
-        else:  # the places of the S smallest of N uniform keys
-            keys = self.rng.random((len(theta), self.count))
-            chosen = keys.argpartition(self.batch_size - 1, axis=1)[:, : shape[1]]
-        batch = {name: values[chosen] for name, values in self.data.items()}
-        g: _Floats = self.evaluator.gradient(theta[:, None, :], batch)
-        return np.asarray(g.mean(1))
-
-    def gradients(self, theta: _Floats) -> _Floats:
-        """Return all per-sample gradients, (R, N, n)."""
-        g: _Floats = self.evaluator.gradient(theta[:, None, :], self.data)
-        return g
-
-
-def _run(
-    theta: _Floats,
-    advance: _Advance,
-    steps: int,
-    repeats: int,
-    functions: Mapping[str, _Function],
-    times: NDArray[np.intp],
-    lr: float,
-) -> Simulation:
-    m = np.zeros_like(theta)
-    alive = np.ones(len(theta), dtype=bool)
-    rows: dict[str, list[_Floats]] = {name: [] for name in functions}
-    due = set(times.tolist())
-    for step in range(steps + 1):
-        if step in due:
-            for name, function in functions.items():
-                rows[name].append(_recorded(name, function, theta))
-        for _ in range(repeats if step < steps else 0):
-            theta, m, alive = _guarded(advance, theta, m, alive)
-    records = {
-        name: np.stack(values, axis=1) if values else np.empty((len(theta), 0))
-        for name, values in rows.items()
-    }
-    return Simulation(
+    theta = _start(theta0, task.size, dtype)
+    times = np.unique(np.linspace(0, steps, samples + 1).round().astype(np.intp))
+    name, engine = engine_of(task, len(theta), backend=engines, jobs=jobs)
+    course = run(
+        engine,
         theta,
-        MappingProxyType(records),
+        _replicas(first_replica, len(theta)),
+        (times * task.level).tolist(),
+        named_records(record, lambda key, item: _record(task, key, item)),
+        momentum=momentum > 0,
+    )
+    return Simulation(
+        course.theta,
+        MappingProxyType(course.records),
         np.asarray(lr * times, dtype=np.float64),
-        ~alive,
+        course.diverged,
+        name,
     )
 
 
-def _guarded(
-    advance: _Advance, theta: _Floats, m: _Floats, alive: NDArray[np.bool_]
-) -> tuple[_Floats, _Floats, NDArray[np.bool_]]:
-    """Advance, but keep every replica that would leave the finite numbers."""
-    with np.errstate(all="ignore"):  # overflow is divergence, and is flagged
-        moved, pushed = advance(theta, m)
-    finite = np.isfinite(moved).all(axis=1) & np.isfinite(pushed).all(axis=1)
-    alive = alive & finite
-    keep = alive[:, None]
-    return np.where(keep, moved, theta), np.where(keep, pushed, m), alive
+def _check_unused(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: expected to be left out for this kind of loss, got {value!r}"
+            )
 
 
-def _rng(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
-
-
-def _times(steps: int, samples: int) -> NDArray[np.intp]:
-    return np.unique(np.linspace(0, steps, samples + 1).round().astype(np.intp))
-
-
-def _start(theta0: ArrayLike, n: int) -> _Floats:
-    theta = np.array(theta0, dtype=np.float64)
+def _start(theta0: ArrayLike, n: int, dtype: str) -> NDArray[Any]:
+    theta = np.array(theta0, dtype=dtype)
     if theta.ndim != 2 or theta.shape[1] != n or not len(theta):
         raise ShapeError(
             f"theta0: expected shape (replicas, {n}), got {theta.shape}; one run alone "
@@ -249,39 +233,24 @@ def _start(theta0: ArrayLike, n: int) -> _Floats:
     return theta
 
 
-def _samples(loss: Any, data: Mapping[str, ArrayLike]) -> dict[str, _Floats]:
-    """Return the data as arrays (N, *shape) with one N.
-
-    Raises:
-        ShapeError: when names or shapes do not fit.
-        ValueError: for numbers that are not finite.
-    """
-    names = tuple(loss.data.names)
-    if set(data) != set(names):
-        raise ShapeError(
-            f"data: expected the names {', '.join(names) or '(none)'}, got "
-            f"{', '.join(data) or 'none'}"
+def _replicas(first: int, count: int) -> NDArray[np.uint32]:
+    if first + count > 2**32:
+        raise ValueError(
+            f"first_replica: expected numbers of replicas below 2**32, got "
+            f"{first + count - 1}; use another seed for further ones"
         )
-    arrays = {name: np.asarray(data[name], dtype=np.float64) for name in names}
-    for name, array in arrays.items():
-        shape = tuple(loss.data.int_shape(name))
-        if array.ndim != len(shape) + 1 or array.shape[1:] != shape or not len(array):
-            inner = "".join(f", {size}" for size in shape)
-            raise ShapeError(
-                f"data[{name!r}]: expected shape (N{inner}), got {array.shape}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"data[{name!r}]: expected finite numbers, got NaN or infinity"
-            )
-    if len({len(array) for array in arrays.values()}) > 1:
-        lengths = {name: len(array) for name, array in arrays.items()}
-        raise ShapeError(f"data: expected one number N of samples, got {lengths}")
-    return arrays
+    return np.arange(first, first + count, dtype=np.uint32)
 
 
 def _check_counts(
-    batch_size: int, steps: int, samples: int, substeps: int, svag_level: int
+    batch_size: int = 1,
+    steps: int = 0,
+    samples: int = 1,
+    substeps: int = 1,
+    svag_level: int = 1,
+    *,
+    jobs: int = 1,
+    first_replica: int = 0,
 ) -> None:
     counts = {
         "batch_size": (batch_size, 1),
@@ -289,6 +258,8 @@ def _check_counts(
         "samples": (samples, 1),
         "substeps": (substeps, 1),
         "svag_level": (svag_level, 1),
+        "jobs": (jobs, 1),
+        "first_replica": (first_replica, 0),
     }
     for name, (value, least) in counts.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -317,46 +288,41 @@ def _check_numbers(
         )
 
 
-def _named(
-    record: Iterable[str | _Function] | Mapping[str, _Function], symbols: Iterable[Any]
-) -> dict[str, _Function]:
-    """Return name → function.
+def _checked_choices(dtype: str, backend: str) -> Backend:
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype: expected 'float64' or 'float32', got {dtype!r}")
+    for known in get_args(Backend):
+        if backend == known:
+            return cast("Backend", known)
+    raise ValueError(
+        f"backend: expected one of {', '.join(get_args(Backend))}, got {backend!r}"
+    )
+
+
+def _record(task: Task, name: str, item: Recorded) -> Record:
+    """Return what to record as a function (R, n) → float64 (R,).
 
     Raises:
-        ValueError: for an unknown or repeated name.
+        ValueError: for anything else.
     """
-    if isinstance(record, Mapping):
-        return dict(record)
-    if isinstance(record, str) or callable(record):
-        raise ValueError(f"record: expected an iterable or a mapping, got {record!r}")
-    places = {str(symbol): place for place, symbol in enumerate(symbols)}
-    functions: dict[str, _Function] = {}
-    for item in record:
-        name = item if isinstance(item, str) else getattr(item, "__name__", repr(item))
-        if name in functions:
-            raise ValueError(
-                f"record: expected distinct names, got {name!r} twice; pass a mapping"
-            )
-        if not isinstance(item, str):
-            functions[name] = item
-        elif item in places:
-            functions[name] = _component(places[item])
-        else:
-            raise ValueError(
-                f"record: expected a function or one of {', '.join(places)}, got "
-                f"{item!r}"
-            )
-    return functions
-
-
-def _component(place: int) -> _Function:
-    return lambda theta: theta[:, place].copy()
-
-
-def _recorded(name: str, function: _Function, theta: _Floats) -> _Floats:
-    values = np.array(function(theta), dtype=np.float64)
-    if values.shape != (len(theta),):
-        raise ShapeError(
-            f"record[{name!r}]: expected shape ({len(theta)},), got {values.shape}"
+    if isinstance(item, str):
+        function: _Function = recorded_expression(task, item)
+    elif isinstance(item, (Derivation, MatrixDerivation)):
+        function = compile(item).charge
+    elif callable(item):
+        function = item
+    else:
+        raise ValueError(
+            f"record[{name!r}]: expected a function, a derivation or an expression, "
+            f"got {item!r}"
         )
+
+    def values(theta: NDArray[Any]) -> _Floats:
+        found = np.array(function(theta.astype(np.float64)), dtype=np.float64)
+        if found.shape != (len(theta),):
+            raise ShapeError(
+                f"record[{name!r}]: expected shape ({len(theta)},), got {found.shape}"
+            )
+        return found
+
     return values

@@ -11,28 +11,34 @@ PUBLIC = {
     "symbolic": """
         Characteristic Condition Constant CovarianceFromMoments Declaration
         DeclarationError Defect DefectRange DegenerateCase Derivation DiscreteLaw
-        Equilibrium Factorisation Finding IntegratingFactor ItoProcess LieAlgebra Loss
-        MatrixDerivation MatrixFlow MatrixPolynomial MatrixStep NoCharge NoFactor
-        NotEnclosed OrbitTrace ParameterSpace QuadraticCharge Step Symmetry Verdict
-        Witness any_symmetric balanced_deep_net bracket broken_flow catalogue
-        characteristic compare compare_polynomials deep_balance defect defect_over
-        degenerate_cases derive derive_components derive_matrices differential
-        discrete_laws dot enclose equilibrium_gradient evaluate explicit_equilibrium
-        explicit_flow factorisation find_condition find_conditions finite_covariance
-        gaussian_covariance gaussian_flow gaussian_mean generic_equilibrium gradient
-        hessian_trace hessian_trace_on_orbit identity integrating_factor laplacian
-        latex lie_algebra linear_chain load loads low_rank matrix matrix_factorisation
+        Equilibrium Factorisation FeatureProgram Finding IntegratingFactor ItoProcess
+        LieAlgebra Loss MatrixDerivation MatrixFlow MatrixPolynomial MatrixStep NoCharge
+        NoFactor NotEnclosed OrbitTrace ParameterSpace Program ProgramNode
+        QuadraticCharge Step Symmetry Verdict Witness any_symmetric balanced_deep_net
+        bracket broken_flow catalogue characteristic compare compare_polynomials
+        deep_balance defect defect_over degenerate_cases derive derive_components
+        derive_matrices differential discrete_laws dot enclose equilibrium_gradient
+        evaluate explicit_equilibrium explicit_flow factorisation feature_program
+        find_condition find_conditions finite_covariance gaussian_covariance
+        gaussian_flow gaussian_mean generic_equilibrium gradient gradient_program
+        hessian_trace hessian_trace_on_orbit identity integrating_factor laplacian latex
+        lie_algebra linear_chain load loads low_rank matrix matrix_factorisation
         matrix_flow matrix_step moments_covariance monotone norm2 on_branches
         orbit_shift quadratic_charge random_instance random_point relu relu_neuron
         rescaling rewrite sample scalar scaling second_moment sgd_process step
         substitute symbolic_catalogue symmetric_part tanh_net text theorem2_gaussian
-        zero
+        value_program zero
     """,
     "numeric": """
-        Backprop Certificate CompilationError Degeneracy Evaluators LinearNet
-        LossEvaluator NeuronForms NoiseMatrices ReluMlp ShapeError Simulation
-        certify_equilibrium compile compile_loss module_source noise_equilibrium
-        simulate
+        Action Backprop Certificate Certificates CompilationError Degeneracy Evaluators
+        Generator LinearNet LinearNetMoments LossEvaluator MatrixBalance ModelLoss
+        NeuronForms NoBalanceError NoiseMatrices NoiseMatrix NoiseMoments NoiseTrace
+        OrbitMinimum OrbitStatus OrbitTerm ReluMlp ShapeError Simulation
+        StationaryBalance Stream certify_equilibria certify_equilibrium compile
+        compile_loss decay_term linear_net_moments matrix_balance matrix_rescaling
+        minimise_on_orbit module_source noise_equilibrium noise_function noise_matrix
+        noise_moments noise_term noise_trace query_key rescaling scaling simulate
+        stationary_balance value_output
     """,
     "verify": """
         PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
@@ -40,11 +46,12 @@ PUBLIC = {
         claim_titles combine declarations disagree instances symmetric_matrices verify
     """,
     "noetherflow": """
-        Campaign Certificate Constant Declaration DeclarationError Derivation Finding
-        Loss MatrixDerivation NoCharge ParameterSpace Symmetry Verdict Witness
-        catalogue certify_equilibrium compile compile_loss derive discrete_laws
-        integrating_factor lie_algebra load loads noise_equilibrium relu simulate
-        verify
+        Action Campaign Certificate Constant Declaration DeclarationError Derivation
+        Finding Generator Loss MatrixDerivation ModelLoss NoCharge ParameterSpace
+        Symmetry Verdict Witness catalogue certify_equilibria certify_equilibrium
+        compile compile_loss derive discrete_laws integrating_factor lie_algebra load
+        loads matrix_balance matrix_rescaling minimise_on_orbit noise_equilibrium
+        noise_matrix noise_moments noise_trace relu rescaling scaling simulate verify
     """,
     "reports": "ReportError render_html terminal_table to_json write",
 }

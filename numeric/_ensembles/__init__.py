@@ -1,0 +1,1 @@
+"""Ensembles of training runs: programs, kernels, streams and what drives them."""

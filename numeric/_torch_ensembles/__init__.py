@@ -1,0 +1,1 @@
+"""Ensembles of training runs of torch models, batched by `torch.func`."""
