@@ -1,4 +1,4 @@
-"""Run the benchmarks and write results.json, the figure and the page."""
+"""Run the benchmarks and write results.json, the figures and the page."""
 
 from __future__ import annotations
 
@@ -11,44 +11,12 @@ from typing import Any
 
 import click
 
-from benchmarks import _derivation, _equilibrium, _generated
 from benchmarks._figure import draw
-from benchmarks._measure import installed, machine, pin
+from benchmarks._measure import installed, pin
 from benchmarks._page import page
-
-
-ROUNDS = 15  # repeats at most
-BUDGET = 1.0  # CPU seconds for the repeats of one method at one size
-TURNS = 201  # of each way to compute a drift
-LIMIT = 12.0  # CPU seconds for one derivation
-PACKAGES = ("numpy", "torch", "scipy", "sympy", "symengine", "python-flint")
-
-
-def measure() -> dict[str, Any]:
-    """Return what results.json holds, as plain data."""
-    pin()
-    ours = _derivation.measure_ours(ROUNDS, 2 * BUDGET)
-    click.echo("derivation: depths and theorems done")
-    roots = _equilibrium.measure(ROUNDS, BUDGET)
-    click.echo("equilibrium: done")
-    generated = _generated.measure_all(TURNS)
-    click.echo("generated code: done")
-    table = _derivation.measure(ROUNDS, BUDGET, LIMIT, click.echo)
-    settings = {
-        "rounds": ROUNDS,
-        "budget": BUDGET,
-        "limit": LIMIT,
-        "checked": _equilibrium.CHECKED,
-        "cpu_seconds": round(time.process_time(), 1),
-    }
-    return {
-        "machine": machine(PACKAGES),
-        "settings": settings,
-        "derivation": table,
-        "ours": ours,
-        "equilibrium": roots,
-        "generated": generated,
-    }
+from benchmarks._parts import PARTS, measure, merge
+from benchmarks._scaling import draw_scaling
+from benchmarks._targets import summary
 
 
 def _plain(value: Any) -> Any:
@@ -57,25 +25,44 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"expected data for JSON, got {type(value).__name__}")
 
 
+def _say(line: str) -> None:
+    click.echo(f"{time.process_time():6.1f} s  {line}")
+
+
 def main() -> None:
-    """Measure, unless old results are given, and write."""
+    """Measure, unless only drawing is wanted, and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all if none")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder")
-    parser.add_argument("--results", type=Path, help="a results.json to draw again")
+    parser.add_argument("--draw", action="store_true", help="measure nothing")
     chosen = parser.parse_args()
-    if not (chosen.results or installed("python-flint")):
+    unknown = sorted(set(chosen.part) - set(PARTS))
+    if unknown:
+        parser.error(f"expected parts of {', '.join(PARTS)}, got {', '.join(unknown)}")
+    if not (chosen.draw or installed("python-flint")):
         parser.error("expected python-flint: pip install noetherflow[fast] brings it")
     folder = chosen.out / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
-    if chosen.results:
-        text = chosen.results.read_text(encoding="utf-8")
-    else:
-        text = json.dumps(measure(), default=_plain, indent=1, ensure_ascii=False)
-        (folder / "results.json").write_text(text + "\n", encoding="utf-8")
-    results = json.loads(text)
-    draw(results, folder / "benchmarks.svg")
-    (chosen.out / "benchmarks.md").write_text(page(results), encoding="utf-8")
-    click.echo(f"written: {chosen.out / 'benchmarks.md'}")
+    saved = folder / "results.json"
+    results = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else {}
+    if not chosen.draw:
+        pin()  # before JAX counts the processors
+        results = merge(results, measure(chosen.part or PARTS, _say))
+        text = json.dumps(results, default=_plain, indent=1, ensure_ascii=False)
+        saved.write_text(text + "\n", encoding="utf-8")
+        results = json.loads(text)
+    _write(results, chosen.out)
+
+
+def _write(results: dict[str, Any], out: Path) -> None:
+    """Write the figures and the page, and print the targets."""
+    folder = out / "benchmarks"
+    if {"derivation", "equilibrium"} <= set(results):
+        draw(results, folder / "benchmarks.svg")
+    draw_scaling(results, folder / "scaling.svg")
+    (out / "benchmarks.md").write_text(page(results), encoding="utf-8")
+    click.echo(summary(results))
+    click.echo(f"written: {out / 'benchmarks.md'}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
-_COLOURS = ("#0072b2", "#a8458f", "#d55e00", "#a07500", "#00916a", "#5a5fc0")
-_MARKERS = ("o", "P", "s", "v", "^", "D")
+COLOURS = ("#0072b2", "#a8458f", "#d55e00", "#a07500", "#00916a", "#5a5fc0")
+MARKERS = ("o", "P", "s", "v", "^", "D")
 _GREY = "#77746f"
-_SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.labelsize": 11.0,
@@ -46,24 +46,26 @@ def draw(results: dict[str, Any], path: Path) -> None:
     """
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's matplotlibrc must not change the bytes
-        mpl.rcParams.update(_SETTINGS)
+        mpl.rcParams.update(SETTINGS)
         canvas = Figure(figsize=(10.4, 4.1), layout="constrained")
         first, second, third = canvas.subplots(1, 3, width_ratios=(1, 1, 1.05))
-        limit = results["settings"]["limit"]
-        _widths(first, results["derivation"], "all", limit)
+        derivation = results["derivation"]
+        table, limit = derivation["table"], derivation["limit"]
+        _widths(first, table, "all", limit)
         first.set_title("All four results")
         first.set_ylabel("CPU seconds")
-        _widths(second, results["derivation"], "without Itô", limit)
+        _widths(second, table, "without Itô", limit)
         second.set_title("Without the Itô terms")
         second.sharey(first)
-        _roots(third, results["equilibrium"])
+        _roots(third, results["equilibrium"]["cases"])
         third.set_title(r"One noise equilibrium, $n = 8$")
         handles, labels = first.get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside lower left", ncols=4)
-        _save(canvas, path)
+        save(canvas, path)
 
 
-def _save(canvas: Figure, path: Path) -> None:
+def save(canvas: Figure, path: Path) -> None:
+    """Write a figure whose bytes depend on the results alone."""
     form = path.suffix[1:]
     stream = io.BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -79,7 +81,7 @@ def _widths(axes: Axes, table: dict[str, Any], what: str, limit: float) -> None:
     axes.set_yscale("log")
     axes.axhline(limit, color=_GREY, linestyle=(0, (4.5, 2.2)), lw=0.9)
     for k, (name, by_width) in enumerate(table.items()):
-        colour, marker = _COLOURS[k], _MARKERS[k]
+        colour, marker = COLOURS[k], MARKERS[k]
         found = [(int(d), t[what]) for d, t in by_width.items() if what in t]
         x = [d for d, _ in found]
         y = [t["median"] for _, t in found]
@@ -125,25 +127,25 @@ def _all_widths(table: dict[str, Any]) -> list[int]:
     return [int(d) for d in next(iter(table.values()))]
 
 
-def _roots(axes: Axes, table: dict[str, Any]) -> None:
-    """Draw microseconds per root, one row for each method."""
-    names = list(table["easy"])
+def _roots(axes: Axes, cases: dict[str, Any]) -> None:
+    """Draw microseconds per root, one row for each method; wrong ones have none."""
+    names = list(cases["n=8 easy"])
     for k, (difficulty, marker) in enumerate((("easy", "o"), ("hard", "s"))):
-        timings = [table[difficulty][name]["seconds"] for name in names]
-        x = [1e6 * t["median"] for t in timings]
+        found = cases[f"n=8 {difficulty}"]
+        rows = [row for row, name in enumerate(names) if "seconds" in found[name]]
+        timings = [found[names[row]]["seconds"] for row in rows]
         spread = [
             [1e6 * (t["median"] - t["low"]) for t in timings],
             [1e6 * (t["high"] - t["median"]) for t in timings],
         ]
-        y = [row + 0.12 * (1 - 2 * k) for row in range(len(names))]
         axes.errorbar(
-            x,
-            y,
+            [1e6 * t["median"] for t in timings],
+            [row + 0.12 * (1 - 2 * k) for row in rows],
             xerr=spread,
-            color=_COLOURS[2 * k],
+            color=COLOURS[2 * k],
             linestyle="",
             marker=marker,
-            mfc=_COLOURS[2 * k] if k == 0 else "white",
+            mfc=COLOURS[2 * k] if k == 0 else "white",
             ms=5,
             elinewidth=0.9,
             label=difficulty,
