@@ -35,7 +35,7 @@ from numeric import noise_equilibrium
 
 DIFFICULTIES = ("easy", "hard")
 SIZES = (3, 8, 20, 64)
-COUNT = 4000  # orbits of a batch
+COUNT = {3: 50_000, 8: 50_000, 20: 30_000, 64: 10_000}  # orbits of a batch, by n
 CHECKED = {3: 1000, 8: 1000, 20: 500, 64: 250}  # orbits with a certificate, by n
 
 
@@ -100,7 +100,7 @@ def measure(
         for seed, difficulty in enumerate(DIFFICULTIES):
             name = f"n={n} {difficulty}"
             say(f"equilibrium: {name}")
-            orbits = Orbits.random(difficulty, n, COUNT, seed)
+            orbits = Orbits.random(difficulty, n, COUNT[n], seed)
             cases[name] = _case(orbits, METHODS, CHECKED[n], budget, say)
     curves: dict[str, Any] = {}
     for what, points in CURVES.items():

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._net import SAMPLES, Indices, Net
-from numeric import simulate
-from numeric._streams import Stream
+from numeric import Stream, simulate
 from symbolic import Loss, ParameterSpace
 
 

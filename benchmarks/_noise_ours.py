@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks._models import Case
-from numeric._noise._generator import Action, Generator
-from numeric._noise._trace import noise_trace
+from numeric import Action, Generator, noise_trace
 
 
 def trace(case: Case, batch_size: int | None = None) -> Callable[[], float]:

@@ -28,13 +28,13 @@ def conv_samples(
     n, K, C = x.shape[:3]
     kernel, places = shape[2:], delta.shape[3:]
     patches = _patches(x.flatten(0, 1), kernel, places, geometry)
-    # (n·K, C, *places, *kernel) → (n, groups, K·places, C/groups·kernel)
+    # → (n, groups, C/groups·kernel, K·places): copies run along the places
     axes = len(kernel)
     q = patches.reshape(n, K, groups, C // groups, *places, *kernel)
-    front = (0, 2, 1, *range(4, 4 + axes), 3, *range(4 + axes, 4 + 2 * axes))
-    q = q.permute(front).reshape(n, groups, K * places.numel(), -1)
+    front = (0, 2, 3, *range(4 + axes, 4 + 2 * axes), 1, *range(4, 4 + axes))
+    q = q.permute(front).reshape(n, groups, -1, K * places.numel())
     p = delta.reshape(n, K, groups, -1, places.numel()).permute(0, 2, 3, 1, 4)
-    return (p.flatten(3) @ q).reshape(n, *shape)
+    return (p.flatten(3) @ q.transpose(2, 3)).reshape(n, *shape)
 
 
 def _patches(

@@ -21,6 +21,7 @@ from numeric._noise._rules import Use
 _Edges = tuple[tuple[Node, int], ...]  # children, and which output of each
 _Entry = tuple[Node, _Edges]
 
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """What a backward pass will meet.

@@ -57,8 +57,8 @@ class Layout:
 
 def split_axis(tensor: Tensor, axis: int, sizes: tuple[int, ...]) -> Tensor:
     """Return the tensor with one axis split into several; −1 takes what is left."""
-    split: Tensor = tensor.unflatten(axis, sizes)  # type: ignore[no-untyped-call]
-    return split
+    shape = tensor.shape
+    return tensor.view(*shape[:axis], *sizes, *shape[axis + 1 :])
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -100,7 +100,7 @@ class Pairs:
             return []
         gaps = torch._foreach_norm(torch._foreach_sub(self.mine, self.copies))
         scales = torch._foreach_norm(self.copies)
-        sizes = torch.stack([t.double() for t in (*gaps, *scales)]).tolist()
+        sizes = [float(size) for size in (*gaps, *scales)]
         far = [
             owner
             for owner, within, gap, scale in zip(
@@ -155,7 +155,8 @@ def find(
     if len(fits) != 1:
         return None
     for t, u in both:
-        pairs.add(*_slices(t, u, fits[0], sizes, j), owner)
+        mine = _slice(t, fits[0], sizes[0], j, thin=False)
+        pairs.add(mine, _slice(u, fits[0], sizes[1], 0, thin=False), owner)
     before, after = fits[0].before, fits[0].after
     if before == 1:
         return Layout(axis, 1, -1)
@@ -171,12 +172,11 @@ def _orders(
 ) -> list[Layout]:
     """Return the layouts that a sample's slices allow: usual orders first."""
     usual = [Layout(axis, 1, K), Layout(axis, K, 1)]
+    fits = _narrowed(usual, both, sizes, j)
+    if fits:
+        return fits
     unusual = [Layout(axis, b, K // b) for b in range(2, K) if K % b == 0]
-    for tried in (usual, unusual):
-        fits = _narrowed(tried, both, sizes, j)
-        if fits:
-            return fits
-    return []
+    return _narrowed(unusual, both, sizes, j)
 
 
 def _narrowed(
@@ -198,12 +198,18 @@ def _narrowed(
     return fits
 
 
-def _slices(
-    t: Tensor, u: Tensor, layout: Layout, sizes: tuple[int, int], j: int
-) -> tuple[Tensor, Tensor]:
+def _slice(t: Tensor, layout: Layout, N: int, j: int, *, thin: bool) -> Tensor:
+    """Return the entries of sample j, with its axis as (before, after); a view.
+
+    Where it is thin, a few entries of every other axis.
+    """
     axis, before, after = layout.axis, layout.before, layout.after
-    mine = split_axis(t, axis, (before, sizes[0], after)).select(axis + 1, j)
-    return mine, split_axis(u, axis, (before, sizes[1], after)).select(axis + 1, 0)
+    shape = [min(n, _THIN) for n in t.shape] if thin else list(t.shape)
+    stride = list(t.stride())
+    one = after * stride[axis]
+    shape[axis : axis + 1] = before, after
+    stride[axis : axis + 1] = N * one, stride[axis]
+    return t.as_strided(shape, stride, t.storage_offset() + j * one)
 
 
 def _agree(
@@ -215,17 +221,8 @@ def _agree(
     *,
     thin: bool,
 ) -> bool:
-    if thin:
-        t, u = _few(t, layout.axis), _few(u, layout.axis)
-    return same(*_slices(t, u, layout, sizes, j))
-
-
-def _few(t: Tensor, axis: int) -> Tensor:
-    """Return a few entries of every axis but one."""
-    for k, length in enumerate(t.shape):
-        if length > _THIN and k != axis:
-            t = t.narrow(k, 0, _THIN)
-    return t
+    mine = _slice(t, layout, sizes[0], j, thin=thin)
+    return same(mine, _slice(u, layout, sizes[1], 0, thin=thin))
 
 
 def _axis(

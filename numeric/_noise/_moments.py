@@ -21,6 +21,7 @@ that nothing cancels however many there are.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, replace
 
 import torch
@@ -40,10 +41,13 @@ from numeric._noise._sources import (
 
 
 CACHED = 1 << 18  # numbers of per-sample gradients at a time: 1 MB in float32
+_LOCAL = threading.local()
 _DIGITS = 1e-10  # relative error of a term that never matters (float64)
 _CONDITION = 30.0  # Σ|terms| over the spread that costs half of 3e-5 at most
 _BLOCK = 64  # rows of a Gram matrix at a time
-_POOR = 0.1  # share of the spread about the reference that must be the spread
+_VARIED = 10.0  # Σ|terms| over the spread up to which nothing is centred
+_ALIKE = 0.9  # share of the mean in the squares from which that is hopeless
+_POOR = 0.1  # share of the squares about a reference that must be the spread
 _PASS = 25.0  # flops in the time one number of a cached matrix is written and read
 
 
@@ -172,9 +176,11 @@ def _all(forms: list[Form], G: Tensor) -> Tensor:
     return torch.stack([form.of(G) for form in forms])
 
 
-def _sound(spread: Tensor, terms: Tensor, dtype: torch.dtype) -> bool:
+def _sound(
+    spread: Tensor, terms: Tensor, dtype: torch.dtype, most: float = math.inf
+) -> bool:
     """Decide whether a sum kept its digits, given the sizes of its terms."""
-    limit = max(_CONDITION, _DIGITS / torch.finfo(dtype).eps)
+    limit = min(most, max(_CONDITION, _DIGITS / torch.finfo(dtype).eps))
     size = float(terms)
     return size <= limit * float(spread) or not math.isfinite(size)
 
@@ -213,7 +219,10 @@ class _Side:
 def _vectors(source: Vectors, forms: list[Form]) -> Moments:
     """Return the moments of vectors."""
     if len(forms) == 1:
-        spread, term = source.sizes.sum(), source.constant
+        terms, term = source.whole.sum(), source.constant
+        spread = terms - source.count * term
+        if not _sound(spread, terms, source.mean.dtype, _VARIED):
+            spread = source.sizes.sum()
         return Moments(source.count, spread.view(1), term.view(1), source.mean.clone())
     spread = _all(forms, source.centred).sum(1)
     return Moments(source.count, spread, None, source.mean.clone())
@@ -221,13 +230,21 @@ def _vectors(source: Vectors, forms: list[Form]) -> Moments:
 
 def _factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     """Return the moments of g_x = p_x q_xᵀ, or None where they would cancel."""
+    d1, d2 = source.shape
+    N = source.count
+    few = last and 0.7 * N * (d1 + d2) < d1 * d2
+    mean = None if few or len(forms) > 1 else source.mean()
+    found = _uncentred(source, mean, last=last) if len(forms) == 1 else None
+    if found is not None:
+        return found
     left = source.left or Vectors(source.p[:, 0])
     right = source.right or Vectors(source.q[:, 0])
-    N, p_mean, q_mean = source.count, left.mean, right.mean
+    p_mean, q_mean = left.mean, right.mean
     beta, alpha = left.centred, right.centred
-    d1, d2 = source.shape
-    few = last and 0.7 * N * (d1 + d2) < d1 * d2
-    H = None if few else torch.mm(beta.T, alpha).div_(N)
+    if mean is not None:  # its rounding errors are far below those of the spread
+        H = mean.addr_(p_mean, q_mean, alpha=-1.0)
+    else:
+        H = None if few else torch.mm(beta.T, alpha).div_(N)
     if len(forms) == 1:
         return _factored_plain(left, right, H, last=last)
     middle = (
@@ -242,8 +259,30 @@ def _factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
         return None
     constants = torch.stack([b.constant * a.constant for b, a in sides])
     mixed = torch.stack([(b.dual @ a.linear + b.linear @ a.dual) / N for b, a in sides])
-    mean = None if last or H is None else H.addr_(p_mean, q_mean)
-    return Moments(N, spread, constants + mixed + middle, mean)
+    whole = None if last or H is None else H.addr_(p_mean, q_mean)
+    return Moments(N, spread, constants + mixed + middle, whole)
+
+
+def _uncentred(source: Rows, mean: Tensor | None, *, last: bool) -> Moments | None:
+    """Return Σ|p|²|q|² − N|ḡ|² for A = I, or None where that would cancel.
+
+    Per-sample gradients are mostly noise, and then nothing needs to be centred.
+    """
+    p, q, N = source.p[:, 0], source.q[:, 0], source.count
+    if mean is None:
+        sums = _plain_grams(p, q, giving_up=True)
+        if sums is None:
+            return None
+        total, terms = sums
+        term = total / N**2
+    else:
+        left = squares(p) if source.left is None else source.left.whole
+        right = squares(q) if source.right is None else source.right.whole
+        terms, term = torch.dot(left, right), _squares(mean)
+    spread = terms - N * term
+    if not _sound(spread, terms, p.dtype, _VARIED):
+        return None
+    return Moments(N, spread.view(1), term.view(1), None if last else mean)
 
 
 def _factored_plain(
@@ -251,7 +290,7 @@ def _factored_plain(
 ) -> Moments | None:
     """Return the moments for A = I alone, in few operations."""
     N = b.count
-    middle = _plain_grams(b.centred, a.centred) if H is None else _squares(H)
+    middle = _squares(H) if H is not None else _middle(b.centred, a.centred)
     whole = torch.add(a.sizes, a.along, alpha=2.0).add_(a.constant)
     first, second = torch.dot(b.sizes, whole), b.constant * a.sizes.sum()
     mixed = 2.0 * torch.dot(b.along, a.sizes + a.along)
@@ -284,17 +323,41 @@ def _cross_grams(beta: Tensor, alpha: Tensor, forms: list[Form]) -> Tensor:
     return torch.stack(sums).double().sum((1, 2)) / len(beta) ** 2
 
 
-def _plain_grams(beta: Tensor, alpha: Tensor) -> Tensor:
-    """Return ‖E[βαᵀ]‖² by Gram matrices, of which the upper half is enough."""
-    N = len(beta)
+def _middle(beta: Tensor, alpha: Tensor) -> Tensor:
+    """Return ‖E[βαᵀ]‖² by Gram matrices."""
+    sums = _plain_grams(beta, alpha, giving_up=False)
+    assert sums is not None
+    return sums[0] / len(beta) ** 2
+
+
+def _plain_grams(
+    p: Tensor, q: Tensor, *, giving_up: bool
+) -> tuple[Tensor, Tensor] | None:
+    """Return Σ (p_x·p_y)(q_x·q_y) over all pairs and over x = y; half of them will do.
+
+    Args:
+        p: shape (N, d1).
+        q: shape (N, d2).
+        giving_up: whether to stop where the first rows show that the pairs are much
+            like x = y, so that their difference would cancel.
+
+    Returns:
+        Both sums, float64; None where it stopped.
+    """
+    N = len(p)
     step = max(_BLOCK, -(-N // 8))
-    total = beta.new_zeros((), dtype=torch.float64)
+    total = p.new_zeros((), dtype=torch.float64)
+    same = p.new_zeros((), dtype=torch.float64)
     for low in range(0, N, step):
-        b, a = beta[low : low + step], alpha[low : low + step]
-        K = (beta[low:] @ b.T).mul_(alpha[low:] @ a.T)
-        sizes = K.sum(1).double()
-        total += 2.0 * sizes.sum() - sizes[: len(b)].sum()
-    return total / N**2
+        rows, other = p[low : low + step], q[low : low + step]
+        K = (rows @ p[low:].T).mul_(other @ q[low:].T)
+        sizes, own = K.sum(0).double(), K.diagonal().double().sum()
+        n = len(rows)
+        total += 2.0 * sizes.sum() - sizes[:n].sum()
+        same += own
+        if giving_up and low == 0 and float(sizes.sum()) > _ALIKE * N * float(own):
+            return None
+    return total, same
 
 
 def _gram_pays(source: Rows | Lookup) -> bool:
@@ -309,19 +372,19 @@ def _gram(source: Rows | Lookup, forms: list[Form]) -> Moments | None:
     """Return the moments by Gram matrices, or None where they would cancel."""
     N, T = source.count, source.q.shape[1]
     mean = source.mean()
-    total = mean.new_zeros(len(forms), dtype=torch.float64)
-    diagonal = mean.new_zeros((), dtype=torch.float64)
     step = max(1, CACHED // (T * T))
+    parts, diagonal = [], []
     for low in range(0, N, step):
         high = min(low + step, N)
         lefts = {id(f.left): source.left_gram(f.left, low, high) for f in forms}
         rights = {id(f.right): source.right_gram(f.right, low, high) for f in forms}
         both = [lefts[id(f.left)] * rights[id(f.right)] for f in forms]
-        diagonal += both[0].diagonal(dim1=1, dim2=2).sum()
-        total += torch.stack([product.sum(2).double().sum() for product in both])
+        diagonal.append(both[0].diagonal(dim1=1, dim2=2).sum())
+        parts.append(torch.stack([product.sum(2) for product in both]))
+    total = torch.cat(parts, 1).sum((1, 2), dtype=torch.float64)
     centre = _all(forms, mean[None])[:, 0]
     spread = total - N * centre
-    if not _sound(spread[0], diagonal + total[0].abs(), mean.dtype):
+    if not _sound(spread[0], sum(diagonal, total[0].abs()), mean.dtype):
         return None
     return Moments(N, spread, centre, mean)
 
@@ -333,44 +396,80 @@ def _explicit(source: Source, forms: list[Form]) -> Moments:
         mean = G.mean(0)
         spread = _all(forms, G - mean).sum(1)
         return Moments(source.count, spread, None, mean)
-    reference, spread, apart, poor = _about(source, forms, None)
+    first, spread, apart, poor = _about(source, forms, None)
+    mean = apart if first is None else apart.add_(first)
     if poor:
-        reference, spread, apart, _ = _about(source, forms, reference + apart)
-    return Moments(source.count, spread, None, reference + apart)
+        mean, spread, apart, _ = _about(source, forms, mean)
+        assert mean is not None
+        mean = apart.add_(mean)
+    return Moments(source.count, spread, None, mean)
 
 
 def _about(
     source: Source, forms: list[Form], reference: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, bool]:
+) -> tuple[Tensor | None, Tensor, Tensor, bool]:
     """Go through the samples once, with gradients less a reference.
 
     Args:
         source: the gradients.
         forms: the first one is the identity.
-        reference: near the mean; the mean of the first few samples when None.
+        reference: near the mean. None for the mean of the first few samples, or zero
+            where these vary enough that nothing cancels.
 
     Returns:
-        The reference, the spreads, the mean less the reference, and whether the
-        reference was too far from the mean.
+        The reference (None is zero), the spreads, the mean less the reference, and
+        whether the reference was too far from the mean.
     """
     step = at_a_time(source, CACHED)
     shift: Tensor | None = None
     total: Tensor | None = None
-    room: Tensor | None = None  # fresh memory costs more than the product
+    room = _workspace(source, step) if isinstance(source, Rows) else None
     for low in range(0, source.count, step):
         high = min(low + step, source.count)
-        if room is not None and reference is not None and isinstance(source, Rows):
-            h = source.minus(reference, low, high, room)
-        else:
-            G = source.samples(low, high)
-            reference = G.mean(0) if reference is None else reference
-            room = h = G - reference
-        sizes, sums = _all(forms, h).sum(1), h[0] if len(h) == 1 else h.sum(0)
+        h = _less(source, reference, low, high, room)
+        sizes, sums = _sums(forms, h)
+        if total is None and reference is None and _alike(forms, sizes, sums, len(h)):
+            reference = sums / len(h)
+            sizes, sums = _sums(forms, h - reference)
         total = sizes if total is None else total.add_(sizes)
         shift = sums.clone() if shift is None else shift.add_(sums)
-    assert reference is not None
     assert shift is not None
     assert total is not None
     apart = shift.div_(source.count)
     spread = total - source.count * _all(forms, apart.unsqueeze(0))[:, 0]
     return reference, spread, apart, bool(spread[0] < _POOR * total[0])
+
+
+def _workspace(source: Rows, n: int) -> Tensor:
+    """Return memory for n gradients, shape (n, d1, d2): fresh pages cost more.
+
+    What it holds is lost at the next call; every thread has its own, of 1 MB.
+    """
+    key, numbers = (source.p.dtype, source.p.device), n * math.prod(source.shape)
+    held: dict[object, Tensor] = _LOCAL.__dict__
+    flat = held.get(str(key))
+    if flat is None or len(flat) < numbers:
+        flat = source.p.new_empty(numbers)
+        if numbers <= CACHED:
+            held[str(key)] = flat
+    return flat[:numbers].view(n, *source.shape)
+
+
+def _less(
+    source: Source, reference: Tensor | None, low: int, high: int, room: Tensor | None
+) -> Tensor:
+    """Return gradients less a reference, in the room where they can be made there."""
+    if room is not None and isinstance(source, Rows):
+        return source.minus(reference, low, high, room)
+    G = source.samples(low, high)
+    return G if reference is None else G - reference
+
+
+def _sums(forms: list[Form], h: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Σ hᵀAh for every form, and Σ h."""
+    return _all(forms, h).sum(1), h[0] if len(h) == 1 else h.sum(0)
+
+
+def _alike(forms: list[Form], sizes: Tensor, sums: Tensor, n: int) -> bool:
+    """Decide whether n gradients are so alike that their mean must be taken off."""
+    return not float(forms[0].of(sums[None])) < (1.0 - 2 * _POOR) * n * float(sizes[0])

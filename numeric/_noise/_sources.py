@@ -73,6 +73,11 @@ class Vectors:
         return squares(self.centred)
 
     @cached_property
+    def whole(self) -> Tensor:
+        """The sizes |p_x|², float64, shape (N,)."""
+        return squares(self.values)
+
+    @cached_property
     def along(self) -> Tensor:
         """The products β_x·p̄, float64, shape (N,)."""
         return torch.mv(self.centred, self.mean).double()
@@ -114,11 +119,13 @@ class Rows:
         """Return g_x, shape (n, d1, d2)."""
         return self.p[low:high].transpose(1, 2) @ self.q[low:high]
 
-    def minus(self, reference: Tensor, low: int, high: int, room: Tensor) -> Tensor:
+    def minus(
+        self, reference: Tensor | None, low: int, high: int, room: Tensor
+    ) -> Tensor:
         """Return g_x less a matrix, shape (n, d1, d2), in one pass.
 
         Args:
-            reference: the matrix.
+            reference: the matrix; None for zero.
             low: first sample.
             high: behind the last.
             room: where the result may go, at least (n, d1, d2).
@@ -126,11 +133,10 @@ class Rows:
         Returns:
             Part of the room.
         """
-        p, q, out = (
-            self.p[low:high].transpose(1, 2),
-            self.q[low:high],
-            room[: high - low],
-        )
+        p, q = self.p[low:high].transpose(1, 2), self.q[low:high]
+        out = room[: high - low]
+        if reference is None:
+            return torch.bmm(p, q, out=out)
         if high - low == 1:
             return torch.addmm(reference, p[0], q[0], beta=-1, out=out[0]).unsqueeze(0)
         return torch.baddbmm(reference, p, q, beta=-1, out=out)

@@ -21,6 +21,7 @@ from symbolic import (
     gradient_program,
     value_program,
 )
+from symbolic._exact.functions import step
 from tests.programs import Problem, evaluated, matrices, problems, split
 
 
@@ -174,6 +175,14 @@ def test_sums_over_samples_leave_out_what_is_the_same() -> None:
 
     totals = [n for n in program.nodes if n.op == "total"]
     assert [n.shape for n in totals] == [(1, 1)]
+    problem = Problem("dot(b - x, f)*c", {"b": (3,), "f": (3,), "c": ()}, {"x": (3,)})
+    program = gradient_program(problem.loss)
+    places = dict(program.gradient)
+    assert not any(program.nodes[place].sampled for place in places.values())
+    assert program.nodes[places["b"]].op == "times"  # Σ w_z cf = cf
+    _, found = outcome(program, problem)
+    theta, data = problem.start(1)[0], problem.samples(3)
+    agree(found[0], WEIGHTS @ problem.gradient(theta, data))
 
 
 # ------------------------------------------------------------------ edges and errors
@@ -196,6 +205,23 @@ def test_derivative_at_the_kink_is_0(name: str) -> None:
     below = {"relu": 0.0, "abs": -1.0}[name]
     assert gradient.tolist() == [below, 0.0, 1.0]
     assert problem.size == 3
+
+
+def test_functions_of_sympy() -> None:
+    """sign and step, which the language has not, and powers of other numbers."""
+    u = sp.Symbol("u")
+    loss = Loss(
+        sp.sign(u) * u**2 + step(u) * u + 2**u + sp.pi * u, ParameterSpace(u=())
+    )
+    for at in (-0.7, 0.7):
+        inputs = {"u": np.array([[at]])}
+        program = gradient_program(loss)
+        values = evaluated(program, inputs, np.ones(1))
+        (slope,) = (values[place][0, 0, 0] for _, place in program.gradient)
+
+        value = np.sign(at) * at**2 + (at > 0) * at + 2**at + np.pi * at
+        agree(values[program.value][0, 0, 0], value)
+        agree(slope, 2 * abs(at) + (at > 0) + np.log(2) * 2**at + np.pi)
 
 
 def test_unknown_functions_are_named() -> None:

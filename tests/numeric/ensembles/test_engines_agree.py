@@ -45,6 +45,9 @@ ROWS = Problem(
     {"K": (3, 3)},
 )
 SWAP = Problem("dot(a, b) + tr(M) + s", {"a": (3,), "b": (3,), "M": (2, 2)}, {"s": ()})
+SHARED = Problem(
+    "norm2((U + V)*x - y)", {"U": (2, 2), "V": (2, 2)}, {"x": (2,), "y": (2,)}
+)
 WIDE = Problem("norm2(U*W*x - y)", {"U": (7, 9), "W": (9, 8)}, {"x": (8,), "y": (7,)})
 
 CASES: dict[str, tuple[Problem, Run]] = {
@@ -60,6 +63,7 @@ CASES: dict[str, tuple[Problem, Run]] = {
     "all, without replacement": (LINEAR, Run(batch_size=7, replace=False)),
     "rows and matrices": (ROWS, Run(batch_size=6, lr=0.01)),
     "gradients that are parameters": (SWAP, Run(momentum=0.5)),
+    "one gradient of two parameters": (SHARED, Run(batch_size=2, momentum=0.5)),
     "wide, in loops": (WIDE, Run(batch_size=3, lr=0.01, steps=4)),
     "svag": (SCALAR, Run(method="svag", svag_level=3, batch_size=2, steps=3)),
     "svag, decay": (
@@ -123,6 +127,52 @@ def check(problem: Problem, run: Run, backend: Any, dtype: Any) -> None:
     assert np.abs(recorded.swapaxes(0, 1) - expected).max() <= allowed
     assert (recorded[:, -1] == found.theta).all()
     assert np.abs(expected[-1] - expected[0]).max() > 1e4 * allowed  # it moves
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_kinks_have_derivative_0(backend: Any) -> None:
+    """Of relu and abs at 0: −1, 0 or 0, 1 before, at and behind it."""
+    problem = Problem(
+        "dot(relu(a), x) + 2*dot(abs(b), x)", {"a": (3,), "b": (3,)}, {"x": (3,)}
+    )
+    start = np.array([[-1.0, 0.0, 1.0, -1.0, 0.0, 1.0]])
+    data = {"x": np.ones((1, 3))}
+    found = simulate(
+        problem.loss,
+        data,
+        start,
+        lr=0.5,
+        batch_size=1,
+        steps=1,
+        seed=0,
+        backend=backend,
+    )
+    assert found.theta.tolist() == [[-1.0, 0.0, 0.5, 0.0, 0.0, 0.0]]
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="needs llvmlite")
+@pytest.mark.parametrize("name", ["product", "tanh"])
+def test_lanes_and_arrays_take_the_same_noise(name: str) -> None:
+    """The SDE by moments of monomials, and by samples; to 1000 roundings."""
+    problem = {"product": SCALAR, "tanh": TANH}[name]
+    runs = [
+        simulate(
+            problem.loss,
+            problem.samples(7),
+            problem.start(19),
+            lr=0.02,
+            batch_size=2,
+            steps=3,
+            method="sde",
+            substeps=2,
+            weight_decay=0.1,
+            seed=8,
+            backend=backend,  # type: ignore[arg-type]
+        ).theta
+        for backend in BACKENDS
+    ]
+    error = np.abs(runs[0] - runs[1]).max()
+    assert error <= 1000 * np.finfo(np.float64).eps * np.abs(runs[0]).max()
 
 
 @settings(DRAWN, max_examples=8)

@@ -241,7 +241,7 @@ def test_stops_at_the_last_finite_state(
     assert (mine == other).all()
 
 
-@pytest.mark.parametrize("samples", [1, 4, 24])
+@pytest.mark.parametrize("samples", [1, 3, 24])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_slow_divergence_keeps_its_momentum(
@@ -255,7 +255,7 @@ def test_slow_divergence_keeps_its_momentum(
     problem = Problem("(u*x - y)**2/2", {"u": ()}, {"x": (), "y": ()})
     run = Run(lr=0.9, steps=24, momentum=0.5)
     data = {"x": np.array([2.0, 2.2, 2.1]), "y": np.zeros(3)}
-    least = float(np.finfo(dtype).max) * np.array([[1e-3], [1e-5], [1e-6], [1e-20]])
+    least = float(np.finfo(dtype).max) * np.array([[1e-4], [1e-6], [1e-7], [1e-20]])
     with np.errstate(all="ignore"):
         states = plain_loop(problem, data, least.astype(dtype), run)
     finite = np.isfinite(states).all(axis=2).sum(axis=0)  # the first ones
@@ -266,6 +266,7 @@ def test_slow_divergence_keeps_its_momentum(
         data,
         least,
         samples=samples,
+        record=["u"],  # without records all steps are one piece
         backend=backend,
         dtype=dtype,
         **run.keywords,
