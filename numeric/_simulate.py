@@ -41,7 +41,8 @@ class Simulation:
         records: name → values, (replicas, times); a diverged replica repeats
             its last finite one, so leave it out of averages by `diverged`.
         time: the times of the records in lr·steps, (times,), from 0 to the end.
-        diverged: whether a replica left the finite numbers, (replicas,).
+        diverged: whether the parameters of a replica left the finite numbers,
+            (replicas,).
         backend: what took the steps, "lanes" or "arrays".
     """
 
@@ -94,7 +95,8 @@ def simulate(
     steps, a replica in each SIMD lane ("lanes"), or evaluated as matrix products over
     the replicas ("arrays"), whichever is faster. Random numbers belong to (seed,
     replica, step), so that they do not depend on the backend, on `jobs`, or on how an
-    ensemble is divided (`first_replica`). Backends differ by rounding.
+    ensemble is divided (`first_replica`). Backends differ by rounding: at the edge of
+    overflow one may stay finite a step longer.
 
     A `ModelLoss` of a torch model goes the same way by `torch.func` ("vmap", or "loop"
     where torch cannot batch an operation), on the model's device.

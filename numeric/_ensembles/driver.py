@@ -75,10 +75,11 @@ def run(
     now = 0
     for time in times if records else times[-1:]:
         if time > now and alive.any():
-            state = (theta[alive], m[alive])
-            *moved, finite = _guarded(engine, state, replicas[alive], now, time)
-            theta[alive], m[alive] = moved
-            alive[alive] = finite
+            some = slice(None) if alive.all() else alive  # a view, or a copy
+            state = (theta[some], m[some])
+            *moved, finite = _guarded(engine, state, replicas[some], now, time)
+            theta[some], m[some] = moved
+            alive[some] = finite
         now = time
         for name, record in records.items():
             rows[name].append(record(theta))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from numeric._ensembles.plan import plan_of
 from numeric._ensembles.task import Task
-from symbolic import Program, feature_program
+from symbolic import FeatureProgram, Loss, Program, feature_program
 
 
 _NORMAL = 20  # operations of drawing a normal
@@ -52,7 +53,7 @@ def features_of(task: Task, program: Program) -> Features | None:
     """
     if task.method not in ("gd", "sde"):
         return None
-    found = feature_program(task.loss)
+    found = _feature_program(task.loss)
     if found is None:
         return None
     phi = _monomials(task, found.exponents)
@@ -69,6 +70,11 @@ def features_of(task: Task, program: Program) -> Features | None:
         return None
     (name,) = (node.detail for node in found.program.nodes if node.op == "data")
     return Features(found.program, name, mean, loadings)
+
+
+@functools.lru_cache(maxsize=64)
+def _feature_program(loss: Loss) -> FeatureProgram | None:
+    return feature_program(loss)
 
 
 def _monomials(

@@ -114,9 +114,7 @@ def minibatch_kernel(program: Program, spec: KernelSpec) -> Compiled:
 
     def one(b: Index) -> None:
         first = scaled(kernel, b, size)
-        parts.table.gather(
-            parts.data, first, draw.rows, size, unrolled=written.unrolled
-        )
+        parts.table.gather(first, draw.rows, unrolled=written.unrolled)
         written.sampled()
 
     with parts.state.replicas() as ids:
@@ -254,10 +252,9 @@ class _Parts:
         self.state = State(
             kernel, dict(spec.parameters), momentum=spec.momentum, decay=spec.decay
         )
-        self.data = {name: allocated(kernel, s, size) for name, s in shapes.items()}
         self.weight = _weights(kernel, spec.weights, size, masked)
-        columns = shapes | ({"mask": (1, 1)} if masked else {})
-        self.table = Table(kernel, columns)
+        self.table = Table(kernel, shapes | ({"mask": (1, 1)} if masked else {}))
+        self.data = self.table.allocated(size)
         self.program = LaneProgram(
             kernel,
             plan_of(program, blocks=blocks),

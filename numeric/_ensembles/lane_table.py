@@ -19,6 +19,7 @@ from numeric._lanes.matrices import (
     shifted,
     store,
 )
+from numeric._lanes.transpose import chunk, read_columns
 
 
 class Table:
@@ -27,19 +28,26 @@ class Table:
     def __init__(self, kernel: Kernel, shapes: Shapes) -> None:
         self._kernel, self._shapes = kernel, shapes
         self._pointer = kernel.arguments["table"]
+        self._memory: Any = None
+        self._size = 1
         self.columns = sum(map(prod, shapes.values()))
 
+    def allocated(self, size: int) -> dict[str, View]:
+        """Return name → room for a block of samples, one column after the other."""
+        self._size, self._memory = size, self._kernel.local(self.columns * size)
+        views, place, many = {}, 0, int(size > 1)
+        for name, (rows, cols) in self._shapes.items():
+            views[name] = View(self._memory, place * size, (cols * size, size, many))
+            place += rows * cols
+        return views
+
     def gather(
-        self,
-        views: Mapping[str, View],
-        first: Index,
-        rows: Callable[[Index], Any],
-        size: int,
-        *,
-        unrolled: bool,
+        self, first: Index, rows: Callable[[Index], Any], *, unrolled: bool
     ) -> None:
         """Write samples into the lanes: rows(first + s) has the row of each lane."""
         kernel, build = self._kernel, self._kernel.ir
+        if not self.columns:
+            return
 
         def sample(s: Index) -> None:
             chosen = rows(added(kernel, first, s))
@@ -50,33 +58,27 @@ class Table:
                 )
                 for lane in range(kernel.width)
             ]
-            column = 0
-            for name, view in views.items():
-                self._scatter(view, self._shapes[name], starts, s, column, unrolled)
-                column += prod(self._shapes[name])
+            self._read(starts, s, unrolled)
 
-        repeat(kernel, size, sample, unrolled=unrolled)
+        repeat(kernel, self._size, sample, unrolled=unrolled)
 
-    def _scatter(
-        self,
-        view: View,
-        shape: tuple[int, int],
-        starts: list[Any],
-        s: Index,
-        column: int,
-        unrolled: bool,
-    ) -> None:
-        kernel, build = self._kernel, self._kernel.ir
-        rows, cols = shape
+    def _read(self, starts: list[Any], s: Index, unrolled: bool) -> None:
+        """Write the rows that begin at some places as sample s of the block."""
+        kernel, size = self._kernel, self._size
+        at_once = chunk(self.columns)
 
-        def entry(i: Index, j: Index, _: Index) -> None:
-            place = shifted(kernel, flat(kernel, i, j, cols), column)
-            numbers = [
-                kernel.read(self._pointer, build.add(start, place)) for start in starts
-            ]
-            store(kernel, view, i, j, s, kernel.gathered(numbers))
+        def part(column: Index) -> None:
+            vectors = read_columns(kernel, self._pointer, starts, column, at_once)
+            for c, vector in enumerate(vectors):
+                place = scaled(kernel, shifted(kernel, column, c), size)
+                kernel.store(self._memory, added(kernel, place, s), vector)
 
-        each_entry(kernel, (rows, cols, 1), entry, unrolled=unrolled)
+        def whole(number: Index) -> None:
+            part(scaled(kernel, number, at_once))
+
+        repeat(kernel, self.columns // at_once, whole, unrolled=unrolled)
+        if self.columns % at_once:  # the last ones, with some before them once more
+            part(self.columns - at_once)
 
     def broadcast(
         self, views: Mapping[str, View], first: Index, size: int, *, unrolled: bool

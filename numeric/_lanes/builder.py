@@ -137,6 +137,12 @@ class Kernel:
             vector = self.ir.insert_element(vector, number, at)
         return vector
 
+    def shuffled(self, x: Any, y: Any, places: list[int]) -> Any:
+        """Return the numbers in some places of x, followed by y, as a vector."""
+        kind = ir.VectorType(self.word, len(places))
+        mask = ir.Constant(kind, [ir.Constant(self.word, place) for place in places])
+        return self.ir.shuffle_vector(x, y, mask)
+
     # ---------------------------------------------------------------- arithmetic
 
     def add(self, x: Any, y: Any) -> Any:
@@ -260,6 +266,12 @@ class Kernel:
         """Return number `place` of an array, a scalar."""
         address = self._address(pointer, place, self.real)
         return self.ir.load(address, align=self._align(self.real), typ=self.real)
+
+    def read_row(self, pointer: Any, place: Any, count: int) -> Any:
+        """Return `count` numbers from number `place` on, as a short vector."""
+        address = self._address(pointer, place, self.real)
+        kind = ir.VectorType(self.real, count)
+        return self.ir.load(address, align=self._align(self.real), typ=kind)
 
     def write(self, pointer: Any, place: Any, number: Any) -> None:
         """Write a scalar to number `place` of an array."""

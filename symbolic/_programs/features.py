@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symbolic._exact.atoms import number_of_terms
 from symbolic._loss import Loss
 from symbolic._programs.of_loss import component_inputs
 from symbolic._programs.of_sympy import read_expression
@@ -53,7 +54,8 @@ def feature_program(loss: Loss) -> FeatureProgram | None:
     """
     if loss.is_matrix or not loss.data.symbols:
         return None
-    if sp.count_ops(loss.expression) > MAX_OPERATIONS:
+    size = max(number_of_terms(loss.expression), int(sp.count_ops(loss.expression)))
+    if size > MAX_OPERATIONS:
         return None
     try:
         polynomial = sp.Poly(loss.expression, *loss.data.symbols)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from numeric._errors import ShapeError
-from numeric._noise import _moments, _outer
+from numeric._noise import _forms, _moments, _outer
 from numeric._noise._builders import matrix_rescaling
 from numeric._noise._generator import Action, Generator
 from numeric._noise._matrix import noise_matrix
@@ -231,8 +231,8 @@ def test_samples_taken_a_few_at_a_time_give_the_same(
 ) -> None:
     monkeypatch.setattr(_moments, "CACHED", room)
     monkeypatch.setattr(_outer, "CACHED", room)
-    monkeypatch.setattr(_moments, "_CONDITION", 0.0)  # never by the factors
-    monkeypatch.setattr(_moments, "_DIGITS", 0.0)
+    monkeypatch.setattr(_forms, "CONDITION", 0.0)  # never by the factors
+    monkeypatch.setattr(_forms, "DIGITS", 0.0)
     torch.manual_seed(10)
     model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 3)).double()
     x, y = torch.randn(*lead, 4).double(), torch.randn(*lead, 3).double()
@@ -403,13 +403,51 @@ def test_few_samples_of_a_wide_layer_by_gram_matrices(N: int) -> None:
     torch.manual_seed(11)
     p, q = torch.randn(N, 1, 330).double() + 1, torch.randn(N, 1, 310).double()
 
-    found = _moments.moments(Rows(p, q), [_moments.Form()], last=True)
+    found = _moments.moments(Rows(p, q), [_forms.Form()], last=True)
 
     assert found.mean is None  # no matrix of the layer's size was made
     G = p.transpose(1, 2) @ q
     spread, mean = ((G - G.mean(0)) ** 2).sum(), (G.mean(0) ** 2).sum()
     assert torch.allclose(found.spread[0], spread, rtol=EXACT)
-    assert torch.allclose(found.means([_moments.Form()])[0], mean, rtol=EXACT)
+    assert torch.allclose(found.means([_forms.Form()])[0], mean, rtol=EXACT)
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("N", [20, 200])
+def test_alike_rank_one_gradients_need_no_samples(
+    N: int, last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Centred factors keep the digits: the explicit route is not called."""
+    monkeypatch.delattr(_moments, "_explicit")
+    torch.manual_seed(13)
+    p, q = near(N, 1, 90), near(N, 1, 80)
+
+    found = _moments.moments(Rows(p, q), [_forms.Form()], last=last)
+
+    G = p.double().transpose(1, 2) @ q.double()
+    spread = ((G - G.mean(0)) ** 2).sum()
+    assert abs(found.spread[0] - spread) <= FLOAT32 * spread
+    mean = found.means([_forms.Form()])[0]
+    assert abs(mean - (G.mean(0) ** 2).sum()) <= FLOAT32 * mean
+    if not last:
+        assert found.mean is not None
+        assert torch.allclose(found.mean.double(), G.mean(0), rtol=1e-4, atol=1e-4)
+
+
+def test_first_samples_that_vary_more_than_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two opposite samples in front hide that all others are alike."""
+    monkeypatch.setattr(_moments, "CACHED", 24)
+    torch.manual_seed(14)
+    p, q = near(4000, 2, 4), near(4000, 2, 3)
+    p[1] *= -1
+
+    found = _moments._explicit(Rows(p, q), [_forms.Form()])
+
+    G = p.double().transpose(1, 2) @ q.double()
+    spread = ((G - G.mean(0)) ** 2).sum()
+    assert abs(found.spread[0] - spread) <= FLOAT32 * spread
 
 
 def test_gradients_that_are_not_finite_give_nan() -> None:

@@ -108,6 +108,10 @@ GHOST: dict[str, Case] = {
     "short sequence": lambda: (mlp(5, 7, 3), R(8, 4, 5)),
     "long sequence": lambda: (mlp(2, 3, 2), R(6, 60, 2)),
     "four axes": lambda: (mlp(3, 4, 2), R(5, 2, 3, 3)),
+    "samples on a middle axis": lambda: (
+        Fn(lambda s, x: s.l(x.transpose(0, 1)).transpose(0, 1), l=nn.Linear(5, 3)),
+        R(7, 2, 3, 5),
+    ),
     "Conv1d": lambda: (convolution(1), R(6, 4, 9)),
     "Conv2d": lambda: (convolution(2), R(6, 4, 7, 8)),
     "Conv3d": lambda: (convolution(3), R(5, 4, 5, 5, 6)),
