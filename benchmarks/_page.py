@@ -99,8 +99,8 @@ and t from 1e-12 to 1e12, log-uniform. A root is wrong when it is further from t
 certified one than double precision explains. "On H" is the equation as an equality of
 two log-sums of exponentials, which cannot overflow; scipy's methods are given it too,
 and the bracket that its slopes imply where "bracket given", and to brentq. "On G" is
-the equation as it reads. Batches are of 10,000 to 50,000; brentq is timed on 200 and the
-certificates (128 bits) on 60.
+the equation as it reads. Batches are of 10,000 to 50,000; brentq is timed on 200 and
+the certificates (128 bits) on 60.
 """
 
 _DERIVATION = """\

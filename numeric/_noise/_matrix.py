@@ -11,7 +11,7 @@ from numeric._errors import ShapeError
 from numeric._noise._builders import linear_pair
 from numeric._noise._data import Data
 from numeric._noise._fallback import Loss
-from numeric._noise._moments import Form
+from numeric._noise._forms import Form
 from numeric._noise._survey import survey
 from numeric._noise._trace import canonical_names, method_of
 

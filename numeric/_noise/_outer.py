@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from numeric._noise._moments import CACHED, Moments, along
+from numeric._noise._forms import Moments, along
+from numeric._noise._moments import CACHED
 from numeric._noise._sources import Rows, Source, Vectors, at_a_time
 
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from numeric._noise._data import Data, batches
 from numeric._noise._fallback import Loss, PerSample
+from numeric._noise._forms import Form, Moments, merged
 from numeric._noise._graph import Graph, backward, walk
 from numeric._noise._guard import no_random_numbers, refuse_modules, unchanged
 from numeric._noise._layout import Layout, Pairs, find, same
-from numeric._noise._moments import Form, Moments, merged, moments
+from numeric._noise._moments import moments
 from numeric._noise._outer import with_matrix
 from numeric._noise._paths import Node
 from numeric._noise._rules import Use, compared, operands, source

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from numeric._noise._data import Data
 from numeric._noise._fallback import Loss
+from numeric._noise._forms import Form
 from numeric._noise._generator import Action, Generator
-from numeric._noise._moments import Form
 from numeric._noise._survey import Survey, survey
 
 

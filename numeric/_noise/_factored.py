@@ -1,0 +1,190 @@
+"""Moments of g_x = p_x q_xᵀ, a layer that sees one row of every sample.
+
+Where the noise is not small, Σ|p|²|q|² − N|ḡ|² will do. Else, with p = p̄ + β and
+q = q̄ + α, the shifted gradient h_x = g_x − p̄q̄ᵀ = β_x q_xᵀ + p̄α_xᵀ has rank 2, and its
+mean is H = E[βαᵀ] = ḡ − p̄q̄ᵀ; forms of h need only inner products, those of H (or ḡ)
+one product, or N × N Gram matrices where these are smaller.
+
+The shifted form can lose digits where factors vary and their product does not (p and q
+both change sign, say). That shows in the sizes of its terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
+from numeric._noise._sources import Rows, Vectors, squares
+
+
+_BLOCK = 64  # rows of a Gram matrix at a time
+_ALIKE = 0.9  # share of the mean in the squares from which that is hopeless
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """Forms of centred vectors β_x = p_x − p̄ in one factor M of A, float64.
+
+    Attributes:
+        quadratic: βᵀMβ, (N,).
+        linear: βᵀMp̄, (N,).
+        dual: p̄ᵀMβ, (N,).
+        constant: p̄ᵀMp̄.
+    """
+
+    quadratic: Tensor
+    linear: Tensor
+    dual: Tensor
+    constant: Tensor
+
+    @classmethod
+    def of(cls, beta: Tensor, mean: Tensor, M: Tensor | None) -> _Side:
+        """Return the side of centred vectors and their mean."""
+        if M is None:
+            size = torch.linalg.vector_norm(beta, dim=1).double().square()
+            along = (beta @ mean).double()
+            return cls(size, along, along, mean.double().square().sum())
+        moved = mean * M if M.ndim == 1 else M @ mean
+        back = moved if M.ndim == 1 else M.T @ mean
+        turned = beta * M if M.ndim == 1 else beta @ M
+        size = (turned * beta).sum(1).double()
+        constant = (mean.double() * moved.double()).sum()
+        return cls(size, (beta @ moved).double(), (beta @ back).double(), constant)
+
+
+def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
+    """Return the moments of g_x = p_x q_xᵀ, or None where they would cancel."""
+    d1, d2 = source.shape
+    N = source.count
+    few = last and 0.7 * N * (d1 + d2) < d1 * d2
+    mean = None if few or len(forms) > 1 else source.mean()
+    found = _uncentred(source, mean, last=last) if len(forms) == 1 else None
+    if found is not None:
+        return found
+    left = source.left or Vectors(source.p[:, 0])
+    right = source.right or Vectors(source.q[:, 0])
+    p_mean, q_mean = left.mean, right.mean
+    beta, alpha = left.centred, right.centred
+    H: Tensor | None
+    if mean is not None:  # its rounding errors are far below those of the spread
+        H = mean.addr_(p_mean, q_mean, alpha=-1.0)
+    else:
+        H = None if few else torch.mm(beta.T, alpha).div_(N)
+    if len(forms) == 1:
+        return _factored_plain(left, right, H, last=last)
+    middle = (
+        _cross_grams(beta, alpha, forms)
+        if H is None
+        else all_forms(forms, H[None])[:, 0]
+    )
+    lefts = {id(f.left): _Side.of(beta, p_mean, f.left) for f in forms}
+    rights = {id(f.right): _Side.of(alpha, q_mean, f.right) for f in forms}
+    sides = [(lefts[id(f.left)], rights[id(f.right)]) for f in forms]
+    pieces = torch.stack([_pieces(b, a) for b, a in sides])  # (forms, 3, N)
+    spread = pieces.sum((1, 2)) - N * middle
+    if not sound(spread[0], pieces[0].abs().sum(), beta.dtype):
+        return None
+    constants = torch.stack([b.constant * a.constant for b, a in sides])
+    mixed = torch.stack([(b.dual @ a.linear + b.linear @ a.dual) / N for b, a in sides])
+    whole = None if last or H is None else H.addr_(p_mean, q_mean)
+    return Moments(N, spread, constants + mixed + middle, whole)
+
+
+def _uncentred(source: Rows, mean: Tensor | None, *, last: bool) -> Moments | None:
+    """Return Σ|p|²|q|² − N|ḡ|² for A = I, or None where that would cancel.
+
+    Per-sample gradients are mostly noise, and then nothing needs to be centred.
+    """
+    p, q, N = source.p[:, 0], source.q[:, 0], source.count
+    if mean is None:
+        sums = _plain_grams(p, q, giving_up=True)
+        if sums is None:
+            return None
+        total, terms = sums
+        term = total / N**2
+    else:
+        left = squares(p) if source.left is None else source.left.whole
+        right = squares(q) if source.right is None else source.right.whole
+        terms, term = torch.dot(left, right), _squares(mean)
+    spread = terms - N * term
+    if not sound(spread, terms, p.dtype, VARIED):
+        return None
+    return Moments(N, spread.view(1), term.view(1), None if last else mean)
+
+
+def _factored_plain(
+    b: Vectors, a: Vectors, H: Tensor | None, *, last: bool
+) -> Moments | None:
+    """Return the moments for A = I alone, in few operations."""
+    N = b.count
+    middle = _squares(H) if H is not None else _middle(b.centred, a.centred)
+    whole = torch.add(a.sizes, a.along, alpha=2.0).add_(a.constant)
+    first, second = torch.dot(b.sizes, whole), b.constant * a.sizes.sum()
+    mixed = 2.0 * torch.dot(b.along, a.sizes + a.along)
+    spread = first + second + mixed - N * middle
+    terms = first + second + mixed.abs()
+    if not sound(spread, terms, b.mean.dtype):
+        return None
+    term = b.constant * a.constant + torch.dot(b.along, a.along) * (2.0 / N) + middle
+    mean = None if last or H is None else H.addr_(b.mean, a.mean)
+    return Moments(N, spread.view(1), term.view(1), mean)
+
+
+def _squares(H: Tensor) -> Tensor:
+    return squares(H).sum()
+
+
+def _pieces(b: _Side, a: _Side) -> Tensor:
+    """Return the parts of h_xᵀAh_x for h = βqᵀ + p̄αᵀ, (3, N)."""
+    whole = a.quadratic + a.linear + a.dual + a.constant  # qᵀRq
+    mixed = b.linear * (a.quadratic + a.linear) + b.dual * (a.quadratic + a.dual)
+    return torch.stack((b.quadratic * whole, b.constant * a.quadratic, mixed))
+
+
+def _cross_grams(beta: Tensor, alpha: Tensor, forms: list[Form]) -> Tensor:
+    """Return HᵀAH of H = E[βαᵀ] by N × N Gram matrices."""
+    rows = Rows(beta[None], alpha[None])
+    lefts = {id(f.left): rows.left_gram(f.left, 0, 1) for f in forms}
+    rights = {id(f.right): rows.right_gram(f.right, 0, 1) for f in forms}
+    sums = [(lefts[id(f.left)] * rights[id(f.right)]).sum(2) for f in forms]
+    return torch.stack(sums).double().sum((1, 2)) / len(beta) ** 2
+
+
+def _middle(beta: Tensor, alpha: Tensor) -> Tensor:
+    """Return ‖E[βαᵀ]‖² by Gram matrices."""
+    sums = _plain_grams(beta, alpha, giving_up=False)
+    assert sums is not None
+    return sums[0] / len(beta) ** 2
+
+
+def _plain_grams(
+    p: Tensor, q: Tensor, *, giving_up: bool
+) -> tuple[Tensor, Tensor] | None:
+    """Return Σ (p_x·p_y)(q_x·q_y) over all pairs and over x = y; half of them will do.
+
+    Args:
+        p: shape (N, d1).
+        q: shape (N, d2).
+        giving_up: whether to stop where the first rows show that the pairs are much
+            like x = y, so that their difference would cancel.
+
+    Returns:
+        Both sums, float64; None where it stopped.
+    """
+    N = len(p)
+    step = max(_BLOCK, -(-N // 8))
+    total = p.new_zeros((), dtype=torch.float64)
+    same = p.new_zeros((), dtype=torch.float64)
+    for low in range(0, N, step):
+        rows, other = p[low : low + step], q[low : low + step]
+        K = (rows @ p[low:].T).mul_(other @ q[low:].T)
+        sizes, own = K.sum(0).double(), K.diagonal().double().sum()
+        n = len(rows)
+        total += 2.0 * sizes.sum() - sizes[:n].sum()
+        same += own
+        if giving_up and low == 0 and float(sizes.sum()) > _ALIKE * N * float(own):
+            return None
+    return total, same
