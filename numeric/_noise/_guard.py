@@ -87,12 +87,15 @@ def no_random_numbers(device: torch.device) -> Iterator[None]:
     """
     before = torch.get_rng_state()
     cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    yield
-    moved = not torch.equal(before, torch.get_rng_state())
-    torch.set_rng_state(before)
-    if cuda is not None:
-        moved = moved or not torch.equal(cuda, torch.cuda.get_rng_state(device))
-        torch.cuda.set_rng_state(cuda, device)
+    moved = False
+    try:
+        yield
+    finally:
+        moved = not torch.equal(before, torch.get_rng_state())
+        torch.set_rng_state(before)
+        if cuda is not None:
+            moved = moved or not torch.equal(cuda, torch.cuda.get_rng_state(device))
+            torch.cuda.set_rng_state(cuda, device)
     if moved:
         raise ValueError(
             "the forward pass draws random numbers, so the gradients are not those of "

@@ -500,3 +500,29 @@ def test_tied_parameters_go_by_any_of_their_names_but_once() -> None:
     both = Generator({"0.weight": Action(), "2.weight": Action()})
     with pytest.raises(ValueError, match="tied"):
         noise_trace(model, squares, (x, x), [both])
+
+
+def test_random_numbers_are_put_back_after_a_failure() -> None:
+    """A forward pass that draws and then fails leaves the generator where it was."""
+
+    class Broken(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            torch.rand(3)
+            raise RuntimeError("broken on purpose")
+
+    before = torch.get_rng_state()
+    x = torch.ones(4, 1)
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        noise_trace(
+            Broken(),
+            nn.MSELoss(reduction="sum"),
+            (x, x),
+            [Generator({"weight": Action(1.0)})],
+        )
+
+    assert torch.equal(before, torch.get_rng_state())
