@@ -36,6 +36,7 @@ _OPTIONAL = {
     "math-core": "typeset formulas in the report",
     "scikit-learn": "training on handwritten digits",
     "python-flint": "certified equilibria",
+    "llvmlite": "kernels for equilibria and simulations in batches",
 }
 _EXIT_CODES = (
     "Exit codes: 0 all as expected; 1 something refuted that should hold, or the "
