@@ -64,10 +64,10 @@ replacement from 1024. CPU time over that of `simulate`, for one step of one rep
 
 {times}
 
-`simulate` draws its minibatches within the clock; the others are given theirs. They are
-compared with sums over single samples in float64 on the same minibatches after 30
-steps; `simulate` on data that make every minibatch the same. JAX has the replicas first
-or last, whichever is faster. The modules are trained one after the other.
+All have the same minibatches: `simulate` draws them within the clock, the others are
+given them. After 30 steps they are compared with sums over single samples in float64.
+JAX has the replicas first or last, whichever is faster. The modules are trained one
+after the other.
 """
 
 _SDE = """\
