@@ -224,7 +224,10 @@ def _check_unused(**given: Any) -> None:
 
 
 def _start(theta0: ArrayLike, n: int, dtype: str) -> NDArray[Any]:
-    theta = np.array(theta0, dtype=dtype)
+    given = np.asarray(theta0)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"theta0: expected real numbers, got dtype {given.dtype}")
+    theta = np.array(given, dtype=dtype)
     if theta.ndim != 2 or theta.shape[1] != n or not len(theta):
         raise ShapeError(
             f"theta0: expected shape (replicas, {n}), got {theta.shape}; one run alone "

@@ -121,18 +121,7 @@ class ArrayEngine:
         first: int,
         last: int,
     ) -> tuple[Array, Array]:
-        """Take the steps first, …, last − 1.
-
-        Args:
-            theta: parameters, (R, n).
-            momentum: (R, n), or (R, 0) without momentum.
-            replicas: their numbers, (R,).
-            first: number of the first step.
-            last: number of the step after the last.
-
-        Returns:
-            Parameters and momentum after them.
-        """
+        """Take the steps first, …, last − 1: see `driver.Engine`."""
         theta, momentum = theta.copy(), momentum.copy()
         with np.errstate(all="ignore"):  # overflow is divergence, found by the driver
             for start in range(0, len(theta), self._chunk):

@@ -26,7 +26,19 @@ class Engine(Protocol):
         first: int,
         last: int,
     ) -> tuple[Array, Array]:
-        """Return parameters and momentum after the steps first, …, last − 1."""
+        """Take the steps first, …, last − 1.
+
+        Args:
+            theta: parameters, (R, n); left as they are.
+            momentum: (R, n), or (R, 0) without momentum.
+            replicas: their numbers, (R,).
+            first: number of the first step.
+            last: number of the step after the last.
+
+        Returns:
+            Parameters and momentum after them.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,18 +67,7 @@ class LaneEngine:
         first: int,
         last: int,
     ) -> tuple[Array, Array]:
-        """Take the steps first, …, last − 1.
-
-        Args:
-            theta: parameters, (R, n).
-            momentum: (R, n), or (R, 0) without momentum.
-            replicas: their numbers, (R,).
-            first: number of the first step.
-            last: number of the step after the last.
-
-        Returns:
-            Parameters and momentum after them.
-        """
+        """Take the steps first, …, last − 1: see `driver.Engine`."""
         width = lanes(self._task.dtype)
         states = [_packed(array, width) for array in (theta, momentum)]
         ids = np.resize(replicas, (len(states[0]), width))

@@ -109,11 +109,12 @@ def checked_data(
     arrays = {}
     for name in names:
         shape = tuple(loss.data.int_shape(name))
-        array = np.asarray(data[name], dtype=dtype)
+        array = _real(f"data[{name!r}]", data[name], dtype)
         if array.ndim != len(shape) + 1 or array.shape[1:] != shape or not len(array):
             inner = "".join(f", {size}" for size in shape)
             raise ShapeError(
-                f"data[{name!r}]: expected shape (N{inner}), got {array.shape}"
+                f"data[{name!r}]: expected shape (N{inner}), got {array.shape}; N "
+                f"samples are one at least"
             )
         _finite(f"data[{name!r}]", array)
         arrays[name] = array.reshape((len(array), *(*shape, 1, 1)[:2]))
@@ -136,7 +137,7 @@ def checked_constants(
     _same_names("constants", constants, tuple(declared))
     arrays = {}
     for name, shape in declared.items():
-        array = np.asarray(constants[name], dtype=np.float64)
+        array = _real(f"constants[{name!r}]", constants[name], "float64")
         if array.shape != tuple(shape):
             raise ShapeError(
                 f"constants[{name!r}]: expected shape {tuple(shape)}, got {array.shape}"
@@ -152,6 +153,13 @@ def _same_names(what: str, given: Mapping[str, Any], names: tuple[str, ...]) -> 
             f"{what}: expected the names {', '.join(names) or '(none)'}, got "
             f"{', '.join(map(str, given)) or 'none'}"
         )
+
+
+def _real(what: str, value: ArrayLike, dtype: str) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{what}: expected real numbers, got dtype {array.dtype}")
+    return np.asarray(array, dtype=dtype)
 
 
 def _finite(what: str, array: Array) -> None:

@@ -283,6 +283,8 @@ def test_seed_decides_the_run() -> None:
         ({"batch_size": 13, "replace": False}, "expected <= N = 12"),
         ({"theta0": START[0]}, r"theta0: expected shape \(replicas, 2\), got \(2,\)"),
         ({"theta0": START * math.nan}, "theta0: expected finite"),
+        ({"theta0": START * 1j}, "theta0: expected real numbers, got dtype complex"),
+        ({"data": {**DATA, "y": ["a"] * 12}}, "'y'.*expected real numbers, got dtype"),
         ({"data": {"x": DATA["x"]}}, "expected the names x, y, got x"),
         ({"data": {**DATA, "y": DATA["y"][:3]}}, "one number N"),
         ({"data": {**DATA, "y": DATA["y"] * math.inf}}, "'y'.*expected finite"),
