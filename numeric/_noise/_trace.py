@@ -1,4 +1,4 @@
-"""`noise_trace`: Tr[ΣA] of torch models at the cost of a backward pass."""
+"""`noise_trace`: Tr[ΣA] of torch models without per-sample gradients."""
 
 from __future__ import annotations
 
