@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
-from numeric._noise._sources import Rows, Vectors, squares
+from numeric._noise._sources import Rows, Vectors, total_square
 
 
 _BLOCK = 64  # rows of a Gram matrix at a time
@@ -60,21 +60,31 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     d1, d2 = source.shape
     N = source.count
     few = last and 0.7 * N * (d1 + d2) < d1 * d2
-    mean = None if few or len(forms) > 1 else source.mean()
-    found = _uncentred(source, mean, last=last) if len(forms) == 1 else None
-    if found is not None:
-        return found
+    total = None if few or len(forms) > 1 else source.total()
     left = source.left or Vectors(source.p[:, 0])
     right = source.right or Vectors(source.q[:, 0])
+    found = _uncentred(left, right, total, last=last) if len(forms) == 1 else None
+    if found is not None:
+        return found
     p_mean, q_mean = left.mean, right.mean
     beta, alpha = left.centred, right.centred
     H: Tensor | None
-    if mean is not None:  # its rounding errors are far below those of the spread
-        H = mean.addr_(p_mean, q_mean, alpha=-1.0)
+    if total is not None:  # its rounding errors are far below those of the spread
+        H = total.div_(N).addr_(p_mean, q_mean, alpha=-1.0)
     else:
         H = None if few else torch.mm(beta.T, alpha).div_(N)
     if len(forms) == 1:
         return _factored_plain(left, right, H, last=last)
+    return _factored_forms(left, right, H, forms, last=last)
+
+
+def _factored_forms(
+    left: Vectors, right: Vectors, H: Tensor | None, forms: list[Form], *, last: bool
+) -> Moments | None:
+    """Return the moments for any forms."""
+    N = left.count
+    p_mean, q_mean = left.mean, right.mean
+    beta, alpha = left.centred, right.centred
     middle = (
         _cross_grams(beta, alpha, forms)
         if H is None
@@ -84,35 +94,36 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     rights = {id(f.right): _Side.of(alpha, q_mean, f.right) for f in forms}
     sides = [(lefts[id(f.left)], rights[id(f.right)]) for f in forms]
     pieces = torch.stack([_pieces(b, a) for b, a in sides])  # (forms, 3, N)
-    spread = pieces.sum((1, 2)) - N * middle
-    if not sound(spread[0], pieces[0].abs().sum(), beta.dtype):
+    spread = tuple((pieces.sum((1, 2)) - N * middle).tolist())
+    if not sound(spread[0], float(pieces[0].abs().sum()), beta.dtype):
         return None
     constants = torch.stack([b.constant * a.constant for b, a in sides])
     mixed = torch.stack([(b.dual @ a.linear + b.linear @ a.dual) / N for b, a in sides])
     whole = None if last or H is None else H.addr_(p_mean, q_mean)
-    return Moments(N, spread, constants + mixed + middle, whole)
+    return Moments(N, spread, tuple((constants + mixed + middle).tolist()), whole)
 
 
-def _uncentred(source: Rows, mean: Tensor | None, *, last: bool) -> Moments | None:
+def _uncentred(
+    left: Vectors, right: Vectors, total: Tensor | None, *, last: bool
+) -> Moments | None:
     """Return Σ|p|²|q|² − N|ḡ|² for A = I, or None where that would cancel.
 
     Per-sample gradients are mostly noise, and then nothing needs to be centred.
     """
-    p, q, N = source.p[:, 0], source.q[:, 0], source.count
-    if mean is None:
-        sums = _plain_grams(p, q, giving_up=True)
+    N = left.count
+    if total is None:
+        sums = _plain_grams(left.values, right.values, giving_up=True)
         if sums is None:
             return None
-        total, terms = sums
-        term = total / N**2
+        terms, term = sums[1], sums[0] / N**2
     else:
-        left = squares(p) if source.left is None else source.left.whole
-        right = squares(q) if source.right is None else source.right.whole
-        terms, term = torch.dot(left, right), _squares(mean)
+        sizes = left.lengths * right.lengths
+        terms, term = float(torch.dot(sizes, sizes)), total_square(total) / N**2
     spread = terms - N * term
-    if not sound(spread, terms, p.dtype, VARIED):
+    if not sound(spread, terms, left.values.dtype, VARIED):
         return None
-    return Moments(N, spread.view(1), term.view(1), None if last else mean)
+    mean = None if last or total is None else total.div_(N)
+    return Moments(N, (spread,), (term,), mean)
 
 
 def _factored_plain(
@@ -120,21 +131,18 @@ def _factored_plain(
 ) -> Moments | None:
     """Return the moments for A = I alone, in few operations."""
     N = b.count
-    middle = _squares(H) if H is not None else _middle(b.centred, a.centred)
+    middle = total_square(H) if H is not None else _middle(b.centred, a.centred)
     whole = torch.add(a.sizes, a.along, alpha=2.0).add_(a.constant)
-    first, second = torch.dot(b.sizes, whole), b.constant * a.sizes.sum()
-    mixed = 2.0 * torch.dot(b.along, a.sizes + a.along)
+    first = float(torch.dot(b.sizes, whole))
+    second = b.constant * float(a.sizes.sum())
+    mixed = 2.0 * float(torch.dot(b.along, a.sizes + a.along))
     spread = first + second + mixed - N * middle
-    terms = first + second + mixed.abs()
-    if not sound(spread, terms, b.mean.dtype):
+    if not sound(spread, first + second + abs(mixed), b.mean.dtype):
         return None
-    term = b.constant * a.constant + torch.dot(b.along, a.along) * (2.0 / N) + middle
+    cross = float(torch.dot(b.along, a.along)) * (2.0 / N)
     mean = None if last or H is None else H.addr_(b.mean, a.mean)
-    return Moments(N, spread.view(1), term.view(1), mean)
-
-
-def _squares(H: Tensor) -> Tensor:
-    return squares(H).sum()
+    term = b.constant * a.constant + cross + middle
+    return Moments(N, (spread,), (term,), mean)
 
 
 def _pieces(b: _Side, a: _Side) -> Tensor:
@@ -153,7 +161,7 @@ def _cross_grams(beta: Tensor, alpha: Tensor, forms: list[Form]) -> Tensor:
     return torch.stack(sums).double().sum((1, 2)) / len(beta) ** 2
 
 
-def _middle(beta: Tensor, alpha: Tensor) -> Tensor:
+def _middle(beta: Tensor, alpha: Tensor) -> float:
     """Return ‖E[βαᵀ]‖² by Gram matrices."""
     sums = _plain_grams(beta, alpha, giving_up=False)
     assert sums is not None
@@ -162,7 +170,7 @@ def _middle(beta: Tensor, alpha: Tensor) -> Tensor:
 
 def _plain_grams(
     p: Tensor, q: Tensor, *, giving_up: bool
-) -> tuple[Tensor, Tensor] | None:
+) -> tuple[float, float] | None:
     """Return Σ (p_x·p_y)(q_x·q_y) over all pairs and over x = y; half of them will do.
 
     Args:
@@ -172,19 +180,20 @@ def _plain_grams(
             like x = y, so that their difference would cancel.
 
     Returns:
-        Both sums, float64; None where it stopped.
+        Both sums; None where it stopped.
     """
     N = len(p)
     step = max(_BLOCK, -(-N // 8))
-    total = p.new_zeros((), dtype=torch.float64)
-    same = p.new_zeros((), dtype=torch.float64)
+    total = same = 0.0
     for low in range(0, N, step):
         rows, other = p[low : low + step], q[low : low + step]
         K = (rows @ p[low:].T).mul_(other @ q[low:].T)
-        sizes, own = K.sum(0).double(), K.diagonal().double().sum()
         n = len(rows)
-        total += 2.0 * sizes.sum() - sizes[:n].sum()
+        # Columns are summed in the rows' precision, 64 numbers or an eighth of N.
+        sizes = K.sum(0).double()
+        whole, own = float(sizes.sum()), float(K.diagonal().sum(dtype=torch.float64))
+        total += 2.0 * whole - float(sizes[:n].sum())
         same += own
-        if giving_up and low == 0 and float(sizes.sum()) > _ALIKE * N * float(own):
+        if giving_up and low == 0 and whole > _ALIKE * N * own:
             return None
     return total, same

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
+
+from numeric._substitution import call_with
 
 
 _NUMBERS = 1 << 22  # of per-sample gradients at a time: 16 MB in float32
@@ -59,11 +61,12 @@ class PerSample:
 
     def _vmapped(self, x: Tensor, y: Tensor) -> Chunk:
         def single(held: Chunk, x1: Tensor, y1: Tensor) -> Tensor:
-            out = functional_call(self.model, held, (x1.unsqueeze(0),))
+            out = call_with(self.model, held, x1.unsqueeze(0))
             return self.loss(out, y1.unsqueeze(0))
 
         held = {name: p.detach() for name, p in self.named.items()}
-        with warnings.catch_warnings():
+        # Other parameters require gradients here; of these nothing is wanted.
+        with warnings.catch_warnings(), torch.no_grad():
             # Slow operations are no news here: this is the slow route.
             warnings.filterwarnings("ignore", "There is a performance drop")
             found: Chunk = vmap(grad(single), in_dims=(None, 0, 0))(held, x, y)

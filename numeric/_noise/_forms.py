@@ -18,7 +18,7 @@ from torch import Tensor
 
 from numeric._noise._generator import act
 from numeric._noise._layout import split_axis
-from numeric._noise._sources import squares
+from numeric._noise._sources import squares, total_square
 
 
 DIGITS = 1e-10  # relative error of a term that never matters (float64)
@@ -55,15 +55,15 @@ class Moments:
 
     Attributes:
         N: how many samples.
-        spread: Σ_x (g_x − ḡ)ᵀA(g_x − ḡ) for every form, float64.
-        mean_term: ḡᵀAḡ for every form, float64; None where the mean is at hand.
+        spread: Σ_x (g_x − ḡ)ᵀA(g_x − ḡ) for every form.
+        mean_term: ḡᵀAḡ for every form; None where the mean is at hand.
         mean: ḡ in the parameter's shape, or None where no batch follows.
         matrix: Σ_x of (g_x − ḡ)(g_x − ḡ)ᵀ along one axis, float64, where asked for.
     """
 
     N: int
-    spread: Tensor
-    mean_term: Tensor | None
+    spread: tuple[float, ...]
+    mean_term: tuple[float, ...] | None
     mean: Tensor | None
     matrix: Tensor | None = None
 
@@ -72,12 +72,12 @@ class Moments:
         mean = None if self.mean is None else self.mean.clone()
         return replace(self, mean=mean)
 
-    def means(self, forms: list[Form]) -> Tensor:
+    def means(self, forms: list[Form]) -> tuple[float, ...]:
         """Return ḡᵀAḡ for every form."""
         if self.mean_term is not None:
             return self.mean_term
         assert self.mean is not None
-        return all_forms(forms, self.mean.unsqueeze(0))[:, 0]
+        return forms_of_one(forms, self.mean)
 
 
 def merged(
@@ -98,15 +98,17 @@ def merged(
     assert b.mean is not None
     N = a.N + b.N
     gap = b.mean.sub_(a.mean)
-    apart = all_forms(forms, gap.unsqueeze(0))[:, 0] * (a.N * b.N / N)
+    weight = a.N * b.N / N
+    apart = forms_of_one(forms, gap)
+    both = zip(a.spread, b.spread, apart, strict=True)
+    spread = tuple(s + t + weight * u for s, t, u in both)
     matrix = None
     if axis is not None:
         assert a.matrix is not None
         assert b.matrix is not None
-        weight = a.N * b.N / N
         matrix = a.matrix + b.matrix + along(gap.unsqueeze(0), axis) * weight
     mean = a.mean.add_(gap, alpha=b.N / N)
-    return Moments(N, a.spread + b.spread + apart, None, mean, matrix)
+    return Moments(N, spread, None, mean, matrix)
 
 
 def along(h: Tensor, axis: int) -> Tensor:
@@ -130,10 +132,16 @@ def all_forms(forms: list[Form], G: Tensor) -> Tensor:
     return torch.stack([form.of(G) for form in forms])
 
 
+def forms_of_one(forms: list[Form], g: Tensor) -> tuple[float, ...]:
+    """Return every form of a single gradient."""
+    if len(forms) == 1:
+        return (total_square(g),)
+    return tuple(all_forms(forms, g.unsqueeze(0))[:, 0].tolist())
+
+
 def sound(
-    spread: Tensor, terms: Tensor, dtype: torch.dtype, most: float = math.inf
+    spread: float, terms: float, dtype: torch.dtype, most: float = math.inf
 ) -> bool:
     """Decide whether a sum kept its digits, given the sizes of its terms."""
     limit = min(most, max(CONDITION, DIGITS / torch.finfo(dtype).eps))
-    size = float(terms)
-    return size <= limit * float(spread) or not math.isfinite(size)
+    return terms <= limit * spread or not math.isfinite(terms)

@@ -267,19 +267,27 @@ class Generator:
             A Python number; sums are taken in float64.
         """
         self.check(named)
+        return self.charge_of(named)
+
+    @torch.no_grad()
+    def charge_of(self, named: Mapping[str, Tensor]) -> float | None:
+        """Return the charge of parameters that were checked."""
         if not self.symmetric:
             return None
         total = 0.0
+        scaled: dict[tuple[float, torch.device], list[Tensor]] = {}
         for name, block in self.blocks.items():
-            W = named[name].detach()
+            W = named[name]
             scales = [a.scale for a in block if a.left is a.right is None]
             if scales:
-                total += 0.5 * math.fsum(scales) * _squared_norm(W)
+                scaled.setdefault((math.fsum(scales), W.device), []).append(W)
             rest = tuple(a for a in block if a.left is not None or a.right is not None)
             if rest:
                 total += 0.5 * float((W.double() * _sum_of(rest, W.double())).sum())
+        for (scale, _), tensors in scaled.items():
+            total += 0.5 * scale * _squared_norm(tensors)
         for name, b in self.offsets.items():
-            W = named[name].detach().double()
+            W = named[name].double()
             total += float((b.detach().to(W) * W).sum())
         return total
 
@@ -341,11 +349,15 @@ def _norm(action: Action) -> float:
     return size
 
 
-def _squared_norm(W: Tensor) -> float:
-    """Return ‖W‖²: norms of rows in W's own precision, their sum in float64."""
-    wide = W if W.dtype.itemsize > 2 else W.float()
-    rows = wide.flatten(1) if W.ndim > 1 else wide.reshape(1, -1)
-    return float(torch.linalg.vector_norm(rows, dim=1).double().square_().sum())
+def _squared_norm(tensors: list[Tensor]) -> float:
+    """Return Σ‖W‖²: norms of rows in W's own precision, their sum in float64."""
+    sizes = []
+    for W in tensors:
+        wide = W if W.dtype.itemsize > 2 else W.float()
+        rows = wide.flatten(1) if W.ndim > 1 else wide.reshape(1, -1)
+        sizes.append(torch.linalg.vector_norm(rows, dim=1))
+    both = torch.cat(sizes).double()
+    return float(torch.dot(both, both))
 
 
 def _symmetric(block: tuple[Action, ...]) -> bool:

@@ -29,17 +29,24 @@ class Graph:
     Attributes:
         uses: the operations on the parameters, in the order of the walk.
         deepest: those of their nodes behind which no other use lies.
+        kinds: the kinds of all nodes, in the order of the walk.
         batch_statistics: whether a normalisation uses those of the batch.
     """
 
     uses: tuple[Use, ...]
     deepest: frozenset[Node]
+    kinds: tuple[str, ...]
     batch_statistics: bool
 
     @cached_property
     def signature(self) -> tuple[object, ...]:
         """What two passes over the same model have in common."""
-        return tuple(use.signature for use in self.uses)
+        return tuple([use.signature for use in self.uses])
+
+    @property
+    def look(self) -> tuple[object, ...]:
+        """What two passes have in common that do the same."""
+        return (self.kinds, self.signature)
 
     @cached_property
     def places(self) -> dict[Node, list[int]]:
@@ -63,11 +70,15 @@ def walk(root: Node, names: Mapping[int, str]) -> Graph:
     order = _order(root)
     parents: dict[Node, list[tuple[Node, int, int]]] = {}
     leaves: list[Node] = []
+    kinds: list[str] = []
     statistics = False
     for node, following in order:
+        kind = type(node).__name__
+        kinds.append(kind)
         if not following and id(getattr(node, "variable", None)) in names:
             leaves.append(node)
-        statistics = statistics or _batch_wise(node)
+        if "BatchNorm" in kind:
+            statistics = statistics or _batch_wise(node)
         for slot, (child, output) in enumerate(following):
             if child is not None:
                 parents.setdefault(child, []).append((node, slot, output))
@@ -77,7 +88,7 @@ def walk(root: Node, names: Mapping[int, str]) -> Graph:
         for path, user, slot in _climb(leaf, (), parents)
     ]
     users = {use.node for use in uses}
-    return Graph(tuple(uses), _deepest(order, users), statistics)
+    return Graph(tuple(uses), _deepest(order, users), tuple(kinds), statistics)
 
 
 def _order(root: Node) -> list[_Entry]:
@@ -128,8 +139,7 @@ def _deepest(order: list[_Entry], users: set[Node]) -> frozenset[Node]:
 
 
 def _batch_wise(node: Node) -> bool:
-    kind = type(node).__name__
-    if "BatchNorm" not in kind or not hasattr(node, "_saved_training"):
+    if not hasattr(node, "_saved_training"):
         return False
     # Instance normalisation folds the samples into the channels, one image in all.
     images = node._input_metadata[0].shape[0]

@@ -88,7 +88,8 @@ def noise_matrix(
     -12.0
     """
     W, U = linear_pair(model, first, second)
-    names = canonical_names(model)
+    there = dict(model.named_parameters(remove_duplicate=False))
+    names = canonical_names(there)
     axes = {names[f"{second}.weight"]: 1, names[f"{first}.weight"]: 0}
     signs = dict(zip(axes, (1.0, -1.0), strict=True))
     if W.bias is not None:
@@ -98,7 +99,8 @@ def noise_matrix(
             f"expected two layers, but {first!r} and {second!r} share one weight"
         )
     forms = {name: [Form()] for name in axes}
-    found = survey(model, loss, data, forms, batch_size=batch_size, axes=axes)
+    named = {name: there[name] for name in axes}
+    found = survey(model, loss, data, named, forms, batch_size=batch_size, axes=axes)
     d = W.weight.shape[0]
     total = torch.zeros(d, d, dtype=torch.float64, device=W.weight.device)
     samples = 0

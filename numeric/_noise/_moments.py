@@ -17,8 +17,23 @@ import torch
 from torch import Tensor
 
 from numeric._noise._factored import factored
-from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
-from numeric._noise._sources import Direct, Lookup, Rows, Source, Vectors, at_a_time
+from numeric._noise._forms import (
+    VARIED,
+    Form,
+    Moments,
+    all_forms,
+    forms_of_one,
+    sound,
+)
+from numeric._noise._sources import (
+    Direct,
+    Lookup,
+    Rows,
+    Source,
+    Vectors,
+    at_a_time,
+    total_square,
+)
 
 
 CACHED = 1 << 18  # numbers of per-sample gradients at a time: 1 MB in float32
@@ -40,24 +55,26 @@ def moments(source: Source, forms: list[Form], *, last: bool) -> Moments:
     """
     found: Moments | None = None
     if isinstance(source, Vectors):
-        return _vectors(source, forms)
+        return _vectors(source, forms, last=last)
     if isinstance(source, Rows) and source.p.shape[1] == 1:
         found = factored(source, forms, last=last)
     elif isinstance(source, (Rows, Lookup)) and _gram_pays(source):
-        found = _gram(source, forms)
+        found = _gram(source, forms, last=last)
     return _explicit(source, forms) if found is None else found
 
 
-def _vectors(source: Vectors, forms: list[Form]) -> Moments:
+def _vectors(source: Vectors, forms: list[Form], *, last: bool) -> Moments:
     """Return the moments of vectors."""
+    mean = None if last else source.mean.clone()
     if len(forms) == 1:
-        terms, term = source.whole.sum(), source.constant
+        sizes, term = source.lengths, source.constant
+        terms = float(torch.dot(sizes, sizes))
         spread = terms - source.count * term
         if not sound(spread, terms, source.mean.dtype, VARIED):
-            spread = source.sizes.sum()
-        return Moments(source.count, spread.view(1), term.view(1), source.mean.clone())
-    spread = all_forms(forms, source.centred).sum(1)
-    return Moments(source.count, spread, None, source.mean.clone())
+            spread = float(source.sizes.sum())
+        return Moments(source.count, (spread,), (term,), mean)
+    spreads = tuple(all_forms(forms, source.centred).sum(1).tolist())
+    return Moments(source.count, spreads, forms_of_one(forms, source.mean), mean)
 
 
 def _gram_pays(source: Rows | Lookup) -> bool:
@@ -68,25 +85,27 @@ def _gram_pays(source: Rows | Lookup) -> bool:
     return 2.0 * T * T * (inner + _PASS) < 3.0 * _PASS * d1 * d2
 
 
-def _gram(source: Rows | Lookup, forms: list[Form]) -> Moments | None:
+def _gram(source: Rows | Lookup, forms: list[Form], *, last: bool) -> Moments | None:
     """Return the moments by Gram matrices, or None where they would cancel."""
     N, T = source.count, source.q.shape[1]
-    mean = source.mean()
+    sums = source.total()
     step = max(1, CACHED // (T * T))
-    parts, diagonal = [], []
+    totals, diagonal = [0.0] * len(forms), 0.0
     for low in range(0, N, step):
         high = min(low + step, N)
         lefts = {id(f.left): source.left_gram(f.left, low, high) for f in forms}
         rights = {id(f.right): source.right_gram(f.right, low, high) for f in forms}
-        both = [lefts[id(f.left)] * rights[id(f.right)] for f in forms]
-        diagonal.append(both[0].diagonal(dim1=1, dim2=2).sum())
-        parts.append(torch.stack([product.sum(2) for product in both]))
-    total = torch.cat(parts, 1).sum((1, 2), dtype=torch.float64)
-    centre = all_forms(forms, mean[None])[:, 0]
-    spread = total - N * centre
-    if not sound(spread[0], sum(diagonal, total[0].abs()), mean.dtype):
+        for k, form in enumerate(forms):
+            both = lefts[id(form.left)] * rights[id(form.right)]
+            totals[k] += float(both.sum(dtype=torch.float64))
+            if k == 0:
+                diagonal += float(both.diagonal(dim1=1, dim2=2).sum())
+    centre = forms_of_one(forms, sums)
+    spread = tuple(t - c / N for t, c in zip(totals, centre, strict=True))
+    if not sound(spread[0], diagonal + abs(totals[0]), sums.dtype):
         return None
-    return Moments(N, spread, centre, mean)
+    mean = None if last else sums.div_(N)
+    return Moments(N, spread, tuple(c / N**2 for c in centre), mean)
 
 
 def _explicit(source: Source, forms: list[Form]) -> Moments:
@@ -94,8 +113,8 @@ def _explicit(source: Source, forms: list[Form]) -> Moments:
     if isinstance(source, Direct) and at_a_time(source, CACHED) >= source.count:
         G = source.samples(0, source.count)
         mean = G.mean(0)
-        spread = all_forms(forms, G - mean).sum(1)
-        return Moments(source.count, spread, None, mean)
+        spreads = all_forms(forms, G - mean).sum(1).tolist()
+        return Moments(source.count, tuple(spreads), None, mean)
     first, spread, apart, poor = _about(source, forms, None)
     mean = apart if first is None else apart.add_(first)
     if poor:
@@ -106,7 +125,7 @@ def _explicit(source: Source, forms: list[Form]) -> Moments:
 
 def _about(
     source: Source, forms: list[Form], reference: Tensor | None
-) -> tuple[Tensor | None, Tensor, Tensor, bool]:
+) -> tuple[Tensor | None, tuple[float, ...], Tensor, bool]:
     """Go through the samples once, with gradients less a reference.
 
     Args:
@@ -121,22 +140,22 @@ def _about(
     """
     step = at_a_time(source, CACHED)
     shift: Tensor | None = None
-    total: Tensor | None = None
+    total = [0.0] * len(forms)
     room = _workspace(source, step) if isinstance(source, Rows) else None
     for low in range(0, source.count, step):
         high = min(low + step, source.count)
         h = _less(source, reference, low, high, room)
         sizes, sums = _sums(forms, h)
-        if total is None and reference is None and _alike(forms, sizes, sums, len(h)):
+        if low == 0 and reference is None and _alike(sizes[0], sums, len(h)):
             reference = sums / len(h)
             sizes, sums = _sums(forms, h - reference)
-        total = sizes if total is None else total.add_(sizes)
+        total = [t + size for t, size in zip(total, sizes, strict=True)]
         shift = sums.clone() if shift is None else shift.add_(sums)
     assert shift is not None
-    assert total is not None
     apart = shift.div_(source.count)
-    spread = total - source.count * all_forms(forms, apart.unsqueeze(0))[:, 0]
-    return reference, spread, apart, bool(spread[0] < _POOR * total[0])
+    both = zip(total, forms_of_one(forms, apart), strict=True)
+    spread = tuple(t - source.count * a for t, a in both)
+    return reference, spread, apart, spread[0] < _POOR * total[0]
 
 
 def _workspace(source: Rows, n: int) -> Tensor:
@@ -165,11 +184,14 @@ def _less(
     return G if reference is None else G - reference
 
 
-def _sums(forms: list[Form], h: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(forms: list[Form], h: Tensor) -> tuple[tuple[float, ...], Tensor]:
     """Return Σ hᵀAh for every form, and Σ h."""
-    return all_forms(forms, h).sum(1), h[0] if len(h) == 1 else h.sum(0)
+    sums = h[0] if len(h) == 1 else h.sum(0)
+    if len(forms) == 1:
+        return (total_square(h),), sums
+    return tuple(all_forms(forms, h).sum(1).tolist()), sums
 
 
-def _alike(forms: list[Form], sizes: Tensor, sums: Tensor, n: int) -> bool:
+def _alike(size: float, sums: Tensor, n: int) -> bool:
     """Decide whether n gradients are so alike that their mean must be taken off."""
-    return not float(forms[0].of(sums[None])) < (1.0 - 2 * _POOR) * n * float(sizes[0])
+    return not total_square(sums) < (1.0 - 2 * _POOR) * n * size

@@ -20,6 +20,9 @@ from numeric._noise._paths import Node, Path, adjoint, kinds, swapped
 from numeric._noise._sources import Direct, Lookup, Rows, Source, Vectors
 
 
+_WIDE = (torch.float32, torch.float64)  # precisions that sums are taken in
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Use:
     """One operation on one parameter.
@@ -104,9 +107,12 @@ def source(
     Raises:
         LookupError: where the operation is used in a way that has no rule.
     """
-    wide = torch.promote_types(use.leaf.dtype, torch.float32)
-    delta = delta.to(wide)
-    tensors = [t.to(wide) if t.is_floating_point() else t for t in tensors]
+    wide = use.leaf.dtype
+    if wide not in _WIDE:
+        wide = torch.promote_types(wide, torch.float32)
+    if delta.dtype != wide:  # the operands follow δ
+        delta = delta.to(wide)
+        tensors = [t.to(wide) if t.is_floating_point() else t for t in tensors]
     if use.kind != "AddmmBackward0" or layout.axis or len(delta) != N:
         return _RULES[use.kind][1](use, tensors, delta, layout, N)
     return _single_rows(use, tensors, delta, layout, memo)

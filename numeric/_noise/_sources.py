@@ -12,10 +12,29 @@ import torch
 from torch import Tensor
 
 
-def squares(rows: Tensor) -> Tensor:
-    """Return the squared size of every row, float64; norms are one fast pass."""
+_SHORT = 1 << 12  # numbers that are converted faster than their norms are taken
+_THIN = 32  # entries of a row below which its norm costs more than its entries
+
+
+def lengths(rows: Tensor) -> Tensor:
+    """Return the size of every row, float64: one fast pass in the rows' precision."""
     sizes: Tensor = torch.linalg.vector_norm(rows, dim=-1)
-    return sizes.double().square_()
+    return sizes.double()
+
+
+def squares(rows: Tensor) -> Tensor:
+    """Return the squared size of every row, float64."""
+    return lengths(rows).square_()
+
+
+def total_square(entries: Tensor) -> float:
+    """Return the sum of the squares of all entries, taken in float64 over the rows."""
+    if entries.numel() <= _SHORT:
+        sizes = entries.double().flatten()
+    else:
+        thin = entries.ndim > 2 and entries.shape[-1] < _THIN
+        sizes = lengths(entries.flatten(1) if thin else entries).flatten()
+    return float(torch.dot(sizes, sizes))
 
 
 class Source(Protocol):
@@ -73,9 +92,9 @@ class Vectors:
         return squares(self.centred)
 
     @cached_property
-    def whole(self) -> Tensor:
-        """The sizes |p_x|², float64, shape (N,)."""
-        return squares(self.values)
+    def lengths(self) -> Tensor:
+        """The sizes |p_x|, not squared, float64, shape (N,)."""
+        return lengths(self.values)
 
     @cached_property
     def along(self) -> Tensor:
@@ -83,10 +102,9 @@ class Vectors:
         return torch.mv(self.centred, self.mean).double()
 
     @cached_property
-    def constant(self) -> Tensor:
-        """The size |p̄|², float64."""
-        wide = self.mean.double()
-        return torch.dot(wide, wide)
+    def constant(self) -> float:
+        """The size |p̄|²."""
+        return total_square(self.mean)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,10 +159,10 @@ class Rows:
             return torch.addmm(reference, p[0], q[0], beta=-1, out=out[0]).unsqueeze(0)
         return torch.baddbmm(reference, p, q, beta=-1, out=out)
 
-    def mean(self) -> Tensor:
-        """Return the mean gradient, shape (d1, d2)."""
+    def total(self) -> Tensor:
+        """Return the sum of the gradients, shape (d1, d2)."""
         p, q = self.p.flatten(0, 1), self.q.flatten(0, 1)
-        return (p.T @ q).div_(self.count)
+        return p.T @ q
 
     def left_gram(self, L: Tensor | None, low: int, high: int) -> Tensor:
         """Return p_sᵀLp_t, shape (n, T, T)."""
@@ -190,11 +208,11 @@ class Lookup:
         out.index_add_(0, where, self.q[low:high].reshape(-1, d))
         return out.view(n, self.size, d)
 
-    def mean(self) -> Tensor:
-        """Return the mean gradient, shape (size, d2)."""
+    def total(self) -> Tensor:
+        """Return the sum of the gradients, shape (size, d2)."""
         out = self.q.new_zeros(self.size, self.q.shape[2])
         out.index_add_(0, self.index.flatten(), self.q.reshape(-1, self.q.shape[2]))
-        return out.div_(self.count)
+        return out
 
     def left_gram(self, L: Tensor | None, low: int, high: int) -> Tensor:
         """Return L at (i_s, i_t), shape (n, T, T)."""

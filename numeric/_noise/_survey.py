@@ -19,6 +19,7 @@ from numeric._noise._outer import with_matrix
 from numeric._noise._paths import Node
 from numeric._noise._rules import Use, compared, operands, source
 from numeric._noise._sources import Direct, Source, Vectors, joined
+from numeric._noise._trust import Layouts, found_before
 
 
 _TRIES = 3  # samples to look at for one whose gradient is not zero
@@ -43,6 +44,7 @@ def survey(
     model: nn.Module,
     loss: Loss,
     data: Data,
+    named: Mapping[str, Tensor],
     forms: Mapping[str, list[Form]],
     *,
     batch_size: int | None,
@@ -54,6 +56,7 @@ def survey(
         model: the model, which is left as it was.
         loss: (output, target) → the sum over the batch.
         data: a tuple (inputs, targets), or an iterable of such pairs.
+        named: the parameters.
         forms: parameter → the forms wanted, the identity first.
         batch_size: the largest batch.
         axes: parameter → the axis along which its matrix is wanted.
@@ -66,10 +69,9 @@ def survey(
             a sum over them, or there are none.
     """
     refuse_modules(model)
-    there = dict(model.named_parameters(remove_duplicate=False))
-    named = {name: there[name] for name in forms}
     slow = PerSample(model, loss, {})
-    work = _Pass(model, loss, named, forms, axes or {}, slow)
+    layouts = found_before(model, loss)
+    work = _Pass(model, loss, named, forms, axes or {}, slow, layouts)
     with unchanged(model, list(named.values())), torch.enable_grad():
         for x, y, only in batches(data, batch_size):
             work.batch(x, y, only=only)
@@ -97,6 +99,11 @@ class _Alone:
     slope: Tensor | None
     tensors: list[list[Tensor] | None]
 
+    @property
+    def telling(self) -> bool:
+        """Whether the sample has a gradient, without which nothing was compared."""
+        return self.slope is not None and bool(self.slope.abs().max() > 0)
+
 
 @dataclass(slots=True, eq=False)
 class _Pass:
@@ -108,22 +115,23 @@ class _Pass:
     forms: Mapping[str, list[Form]]
     axes: Mapping[str, int]
     slow: PerSample
+    layouts: Layouts
+    met: Layouts = field(default_factory=dict)
     running: dict[str, Moments] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    layouts: dict[object, list[Layout | None]] = field(default_factory=dict)
     started: bool = False
 
     def batch(self, x: Tensor, y: Tensor, *, only: bool) -> None:
         """Add the samples of one batch."""
         N = len(x)
         output, value, graph = self._forward(x, y)
-        signature = (graph.signature, N > 1 or (graph.signature, True) in self.layouts)
+        known = self._known(graph, N)
         alone = None
-        if signature not in self.layouts and N > 1:
+        if known is None and N > 1:
             alone = self._alone(x, y, graph)
             _check_output(output, alone)
         before = {name: m.copy() for name, m in self.running.items()} if alone else {}
-        known = self.layouts.setdefault(signature, [None] * len(graph.uses))
+        known = known or [None] * len(graph.uses)
         batch = _Batch(self, graph, known, alone, N, only)
         slope: list[Tensor] = []
         if alone is not None and _differentiable(output):
@@ -132,15 +140,23 @@ class _Pass:
         if alone is not None and slope and alone.slope is not None:
             _check_slope(slope[0], alone.slope)
         wrong = batch.pairs.differing()
+        signature, look = graph.signature, graph.look
         del output, value, graph
         if wrong:  # rows in no order known here: once more, without these
             self.reasons |= dict.fromkeys(wrong, "no batch axis found")
             self.running = before
-            del self.layouts[signature]
             self.batch(x, y, only=only)
             return
+        self.met[signature, N > 1] = known
+        if alone is not None and alone.telling:
+            self.layouts[look] = known
         batch.finish()
         self._by_sample(x, y)
+
+    def _known(self, graph: Graph, N: int) -> list[Layout | None] | None:
+        """Return where the samples lie, where this or an earlier call found out."""
+        met = self.met.get((graph.signature, True)) or self.layouts.get(graph.look)
+        return met or self.met.get((graph.signature, N > 1))
 
     def _forward(self, x: Tensor, y: Tensor) -> tuple[object, Tensor, Graph]:
         if self.started:
@@ -166,10 +182,11 @@ class _Pass:
     def _alone(self, x: Tensor, y: Tensor, graph: Graph) -> _Alone:
         """Pass copies of a sample through the model, one with a gradient if any."""
         N = len(x)
-        tries = dict.fromkeys((N // 2, N - 1, 0))
+        # Not the middle at first, which a reversal of the batch leaves in place.
+        tries = dict.fromkeys(((N - 1) // 3, N - 1, N // 2))
         for j in list(tries)[:_TRIES]:
             alone = self._one(x, y, graph, j, 3 if N == 2 else 2)
-            if alone.slope is None or bool(alone.slope.abs().max() > 0):
+            if alone.slope is None or alone.telling:
                 return alone
         return alone
 
@@ -337,9 +354,7 @@ class _Batch:
                 use.name,
             )
         if layout is None:
-            raise LookupError(
-                f"no batch axis found in {use.kind.removesuffix('Backward0')}"
-            )
+            raise LookupError("no batch axis found")
         self.known[self.graph.places[use.node][0]] = layout
         return layout
 

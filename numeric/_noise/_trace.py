@@ -52,7 +52,9 @@ def noise_trace(
     in other ways are done by `torch.func.vmap` in chunks, and `method` says so. All
     sums are centred, so that noise far below the mean gradient keeps its digits, and
     taken in float64; batches are merged exactly. A sample passed alone shows where
-    the samples lie, and that they are independent; its cost is one sample.
+    the samples lie, and that they are independent; its cost is a pass over two or three
+    samples. What it shows is kept for further calls with the same model and loss,
+    until a setting of either or the autograd graph changes.
 
     Memory is that of a plain backward pass. The model is left as it was. A gradient
     that is not finite makes the results nan.
@@ -86,13 +88,14 @@ def noise_trace(
     (12.0, -1.5, 'ghost')
     """
     wanted = _generators(generators)
-    canonical = canonical_names(model)
     there = dict(model.named_parameters(remove_duplicate=False))
+    canonical = canonical_names(there)
     for generator in wanted:
         generator.check(there)
     plan = _Plan(there, canonical)
     weights = [plan.enter(generator) for generator in wanted]
-    found = survey(model, loss, data, plan.forms, batch_size=batch_size)
+    named = {name: there[name] for name in plan.forms}
+    found = survey(model, loss, data, named, plan.forms, batch_size=batch_size)
     return tuple(
         _result(generator, weight, found, plan, there)
         for generator, weight in zip(wanted, weights, strict=True)
@@ -164,11 +167,10 @@ def _generators(generators: Iterable[Generator]) -> Sequence[Generator]:
     return wanted
 
 
-def canonical_names(model: nn.Module) -> dict[str, str]:
+def canonical_names(there: Mapping[str, Tensor]) -> dict[str, str]:
     """Return every name of a parameter → the first name it has."""
-    names = {id(p): name for name, p in model.named_parameters()}
-    every = model.named_parameters(remove_duplicate=False)
-    return {name: names[id(p)] for name, p in every}
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(p), name) for name, p in there.items()}
 
 
 def _result(
@@ -181,14 +183,13 @@ def _result(
     trace = mean_term = 0.0
     for name, scales in weights.items():
         held = found.moments[name]
-        spread = held.spread.tolist()
-        means = held.means(plan.forms[name]).tolist()
+        means = held.means(plan.forms[name])
         for place, scale in scales.items():
-            trace += scale * spread[place] / held.N
+            trace += scale * held.spread[place] / held.N
             mean_term += scale * means[place]
     samples = next((m.N for m in found.moments.values()), 0)
     method = method_of(list(weights), found)
-    return NoiseTrace(trace, mean_term, generator.charge(there), method, samples)
+    return NoiseTrace(trace, mean_term, generator.charge_of(there), method, samples)
 
 
 def method_of(names: list[str], found: Survey) -> str:

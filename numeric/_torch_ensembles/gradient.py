@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 from torch.utils._pytree import tree_map
 
+from numeric._substitution import call_with
 from numeric._torch_ensembles.graphs import Graphs
 from numeric._torch_ensembles.model_loss import ModelLoss
 
@@ -80,7 +81,7 @@ class ModelGradient:
 
     def output(self, named: Named, x: Tensor) -> Any:
         """Return what the model makes of inputs."""
-        return functional_call(self.loss.model, {**self.shared, **named}, (x,))
+        return call_with(self.loss.model, {**self.shared, **named}, x)
 
     def total(self, named: Named, x: Tensor, y: Tensor) -> Tensor:
         """Return Σ_k ℓ(θ, z_k) of one replica."""
