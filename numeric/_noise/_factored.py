@@ -20,6 +20,7 @@ from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
 from numeric._noise._sources import Rows, Vectors, total_square
 
 
+_LARGE = 1 << 17  # numbers of a matrix that is made as a whole where no mean is wanted
 _BLOCK = 64  # rows of a Gram matrix at a time
 _ALIKE = 0.9  # share of the mean in the squares from which that is hopeless
 
@@ -60,22 +61,40 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     d1, d2 = source.shape
     N = source.count
     few = last and 0.7 * N * (d1 + d2) < d1 * d2
-    total = None if few or len(forms) > 1 else source.total()
     left = source.left or Vectors(source.p[:, 0])
     right = source.right or Vectors(source.q[:, 0])
-    found = _uncentred(left, right, total, last=last) if len(forms) == 1 else None
+    if len(forms) > 1:
+        H = None if few else torch.mm(left.centred.T, right.centred).div_(N)
+        return _factored_forms(left, right, H, forms, last=last)
+    if few:
+        found = _uncentred_grams(left, right)
+        if found is not None:
+            return found
+        return _factored_plain(left, right, _middle(left.centred, right.centred), None)
+    if last and d1 * d2 > _LARGE:
+        square, middle = _in_blocks(left, right)
+        found = _uncentred(left, right, square, None)
+        return found or _factored_plain(left, right, middle, None)
+    total = source.total()
+    found = _uncentred(left, right, total_square(total), None if last else total)
     if found is not None:
         return found
-    p_mean, q_mean = left.mean, right.mean
-    beta, alpha = left.centred, right.centred
-    H: Tensor | None
-    if total is not None:  # its rounding errors are far below those of the spread
-        H = total.div_(N).addr_(p_mean, q_mean, alpha=-1.0)
-    else:
-        H = None if few else torch.mm(beta.T, alpha).div_(N)
-    if len(forms) == 1:
-        return _factored_plain(left, right, H, last=last)
-    return _factored_forms(left, right, H, forms, last=last)
+    # Its rounding errors are far below those of the spread.
+    H = total.div_(N).addr_(left.mean, right.mean, alpha=-1.0)
+    return _factored_plain(left, right, total_square(H), None if last else H)
+
+
+def _in_blocks(left: Vectors, right: Vectors) -> tuple[float, float]:
+    """Return ‖Σ g‖² and ‖E[βαᵀ]‖² without a matrix of the parameter's size."""
+    p, q, N = left.values, right.values, left.count
+    step = max(1, _LARGE // q.shape[1])
+    square = middle = 0.0
+    for low in range(0, p.shape[1], step):
+        block = p[:, low : low + step].T @ q
+        square += total_square(block)
+        block.div_(N).addr_(left.mean[low : low + step], right.mean, alpha=-1.0)
+        middle += total_square(block)
+    return square, middle
 
 
 def _factored_forms(
@@ -104,34 +123,53 @@ def _factored_forms(
 
 
 def _uncentred(
-    left: Vectors, right: Vectors, total: Tensor | None, *, last: bool
+    left: Vectors, right: Vectors, square: float, total: Tensor | None
 ) -> Moments | None:
     """Return Σ|p|²|q|² − N|ḡ|² for A = I, or None where that would cancel.
 
     Per-sample gradients are mostly noise, and then nothing needs to be centred.
+
+    Args:
+        left: p.
+        right: q.
+        square: ‖Σ g‖².
+        total: Σ g, made the mean; None where that is not wanted.
     """
     N = left.count
-    if total is None:
-        sums = _plain_grams(left.values, right.values, giving_up=True)
-        if sums is None:
-            return None
-        terms, term = sums[1], sums[0] / N**2
-    else:
-        sizes = left.lengths * right.lengths
-        terms, term = float(torch.dot(sizes, sizes)), total_square(total) / N**2
+    sizes = left.lengths * right.lengths
+    terms, term = float(torch.dot(sizes, sizes)), square / N**2
     spread = terms - N * term
     if not sound(spread, terms, left.values.dtype, VARIED):
         return None
-    mean = None if last or total is None else total.div_(N)
+    mean = None if total is None else total.div_(N)
     return Moments(N, (spread,), (term,), mean)
 
 
+def _uncentred_grams(left: Vectors, right: Vectors) -> Moments | None:
+    """Return the same by Gram matrices, without the mean."""
+    sums = _plain_grams(left.values, right.values, giving_up=True)
+    if sums is None:
+        return None
+    N, terms = left.count, sums[1]
+    term = sums[0] / N**2
+    spread = terms - N * term
+    if not sound(spread, terms, left.values.dtype, VARIED):
+        return None
+    return Moments(N, (spread,), (term,), None)
+
+
 def _factored_plain(
-    b: Vectors, a: Vectors, H: Tensor | None, *, last: bool
+    b: Vectors, a: Vectors, middle: float, H: Tensor | None
 ) -> Moments | None:
-    """Return the moments for A = I alone, in few operations."""
+    """Return the moments for A = I alone, in few operations.
+
+    Args:
+        b: p.
+        a: q.
+        middle: ‖H‖² of H = E[βαᵀ].
+        H: made the mean; None where that is not wanted.
+    """
     N = b.count
-    middle = total_square(H) if H is not None else _middle(b.centred, a.centred)
     whole = torch.add(a.sizes, a.along, alpha=2.0).add_(a.constant)
     first = float(torch.dot(b.sizes, whole))
     second = b.constant * float(a.sizes.sum())
@@ -140,7 +178,7 @@ def _factored_plain(
     if not sound(spread, first + second + abs(mixed), b.mean.dtype):
         return None
     cross = float(torch.dot(b.along, a.along)) * (2.0 / N)
-    mean = None if last or H is None else H.addr_(b.mean, a.mean)
+    mean = None if H is None else H.addr_(b.mean, a.mean)
     term = b.constant * a.constant + cross + middle
     return Moments(N, (spread,), (term,), mean)
 

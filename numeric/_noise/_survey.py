@@ -136,12 +136,13 @@ class _Pass:
         slope: list[Tensor] = []
         if alone is not None and _differentiable(output):
             _watch(output, lambda g: slope.append(g[alone.j].clone()))
+        del output  # whatever of it the backward pass needs is held by the graph
         backward(value, graph, batch.receive)
         if alone is not None and slope and alone.slope is not None:
             _check_slope(slope[0], alone.slope)
         wrong = batch.pairs.differing()
         signature, look = graph.signature, graph.look
-        del output, value, graph
+        del value, graph
         if wrong:  # rows in no order known here: once more, without these
             self.reasons |= dict.fromkeys(wrong, "no batch axis found")
             self.running = before

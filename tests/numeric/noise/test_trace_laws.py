@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import grad, vmap
 
 from numeric._errors import ShapeError
-from numeric._noise import _forms, _moments, _outer
+from numeric._noise import _factored, _forms, _moments, _outer
 from numeric._noise._builders import matrix_rescaling
 from numeric._noise._generator import Action, Generator
 from numeric._noise._matrix import noise_matrix
@@ -533,3 +533,27 @@ def test_random_numbers_are_put_back_after_a_failure() -> None:
         )
 
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_large_layer_is_done_in_blocks(
+    alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many samples of a large layer: its mean gradient is never made as a whole."""
+    monkeypatch.setattr(_factored, "_LARGE", 300)
+    monkeypatch.delattr(_moments, "_explicit")
+    torch.manual_seed(15)
+    N = 90
+    p = near(N, 1, 41).double() if alike else torch.randn(N, 1, 41).double()
+    q = near(N, 1, 37).double() if alike else torch.randn(N, 1, 37).double()
+
+    def whole(_rows: Rows) -> Tensor:
+        raise AssertionError("the matrix was made")
+
+    monkeypatch.setattr(Rows, "total", whole)
+    found = _moments.moments(Rows(p, q), [_forms.Form()], last=True)
+
+    G = p.transpose(1, 2) @ q
+    spread, mean = ((G - G.mean(0)) ** 2).sum(), (G.mean(0) ** 2).sum()
+    assert abs(found.spread[0] - spread) <= 1e-9 * spread
+    assert abs(found.means([_forms.Form()])[0] - mean) <= EXACT * mean
