@@ -96,6 +96,11 @@ def main() -> None:
     show_default=True,
     help="Every random stream is derived from it.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes; the results do not depend on it.  [default: cores, at most 8]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print report.json, not a table.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def verify(
@@ -103,6 +108,7 @@ def verify(
     profile: str,
     out: Path | None,
     seed: int,
+    jobs: int | None,
     as_json: bool,
     debug: bool,
 ) -> None:
@@ -113,7 +119,7 @@ def verify(
     folder = Path("reports", "out", str(seed)) if out is None else out
     with _failures(debug):
         what = _declared(claims) or claims
-        campaign = _campaign(what, seed, profile, folder)
+        campaign = _campaign(what, seed, profile, folder, jobs)
         page, document = _write(campaign, folder)
         _print(campaign, page, document if as_json else None)
     sys.exit(campaign.exit_code)
@@ -452,7 +458,11 @@ def _refuse_folder(folder: Path, why: str) -> NoReturn:
 
 
 def _campaign(
-    what: tuple[str, ...] | Declaration, seed: int, profile: str, folder: Path
+    what: tuple[str, ...] | Declaration,
+    seed: int,
+    profile: str,
+    folder: Path,
+    jobs: int | None,
 ) -> Campaign:
     """Run the claims with progress on stderr.
 
@@ -461,6 +471,7 @@ def _campaign(
         seed: the seed.
         profile: the name of the profile.
         folder: where the report will go, tried first.
+        jobs: processes; None for as many as there are cores.
 
     Returns:
         The finished run.
@@ -468,19 +479,34 @@ def _campaign(
     Raises:
         UsageError: a claim is unknown.
         _Refusal: the theorems do not apply to the declaration.
+        _Failure: a process was killed.
     """
     noetherflow._check_packages()
     from symbolic import DeclarationError
-    from verify import UnknownClaimError, claim_ids, verify as run
+    from verify import (
+        UnknownClaimError,
+        WorkerError,
+        claim_ids,
+        default_jobs,
+        verify as run,
+    )
 
     # A claim mistyped leaves no folder behind.
     if not isinstance(what, tuple) or set(what) <= set(claim_ids()):
         _probe(folder)
     try:
         with _progress() as progress:
-            return run(what or None, seed=seed, profile=profile, progress=progress)
+            return run(
+                what or None,
+                seed=seed,
+                profile=profile,
+                progress=progress,
+                jobs=jobs or default_jobs(),
+            )
     except UnknownClaimError as error:
         raise click.UsageError(str(error)) from error
+    except WorkerError as error:
+        raise _Failure(str(error)) from error
     except DeclarationError as error:
         raise _Refusal(str(error)) from error
 

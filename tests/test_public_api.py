@@ -42,8 +42,10 @@ PUBLIC = {
     """,
     "verify": """
         PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
-        FactorTest Figure Instance Series TwinResult UnknownClaimError claim_ids
-        claim_titles combine declarations disagree instances symmetric_matrices verify
+        FactorTest Figure Instance Series TwinResult UnknownClaimError WorkerError
+        claim_ids
+        claim_titles combine declarations default_jobs disagree instances
+        symmetric_matrices verify
     """,
     "noetherflow": """
         Action Campaign Certificate Constant Declaration DeclarationError Derivation

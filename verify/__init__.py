@@ -12,6 +12,7 @@ from verify._claim import Claim
 from verify._context import PROFILES, Context
 from verify._evidence import Evidence, Figure, Series
 from verify._instances import Instance
+from verify._jobs import WorkerError, default_jobs
 from verify._result import Breakage, Campaign, ClaimResult, TwinResult
 from verify._statistics import FactorInterval, FactorTest
 from verify._strategies import declarations, instances, symmetric_matrices
@@ -32,10 +33,12 @@ __all__ = [
     "Series",
     "TwinResult",
     "UnknownClaimError",
+    "WorkerError",
     "claim_ids",
     "claim_titles",
     "combine",
     "declarations",
+    "default_jobs",
     "disagree",
     "instances",
     "symmetric_matrices",

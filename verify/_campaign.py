@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +18,7 @@ from verify._claims import CLAIMS
 from verify._context import ALPHA, PROFILE_SIZES, PROFILES, Context, Profile
 from verify._evidence import Evidence
 from verify._instances import derived, law_of
+from verify._jobs import groups, in_processes, one_thread
 from verify._result import Campaign, ClaimResult, TwinResult
 from verify._subject import concrete
 
@@ -59,6 +61,7 @@ def verify(
     seed: int = 0,
     profile: str = "standard",
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Campaign:
     """Check claims by every route and run each claim's twin through the same routes.
 
@@ -68,13 +71,15 @@ def verify(
         seed: the seed of every random stream; same seed and profile, same verdicts.
         profile: "quick", "standard" or "deep": all sample sizes.
         progress: called as progress(claim id, claims done, claims in all).
+        jobs: processes to use; the results do not depend on it.
 
     Returns:
         The finished campaign.
 
     Raises:
         UnknownClaimError: for an id that does not exist.
-        ValueError: for an unknown profile or a negative seed.
+        ValueError: for an unknown profile, a negative seed, or jobs below 1.
+        WorkerError: where a process of several was killed.
         DeclarationError: for a declaration that no theorem applies to, or whose loss
             lacks the symmetry.
 
@@ -86,17 +91,14 @@ def verify(
         raise ValueError(
             f"expected a profile among {', '.join(PROFILES)}, got {profile!r}"
         )
-    given: object = seed
-    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
-        raise ValueError(f"expected a non-negative integer seed, got {seed!r}")
+    _check_integer("seed", seed, 0)
+    _check_integer("jobs", jobs, 1)
     subject, claims = _select(what)
-    start, results = time.perf_counter(), []
-    for done, claim in enumerate(claims):
-        if progress is not None:
-            progress(claim.id, done, len(claims))
-        results.append(_check(claim, PROFILE_SIZES[profile], seed, subject))
-    if progress is not None:
-        progress(claims[-1].id, len(claims), len(claims))
+    start = time.perf_counter()
+    if jobs == 1:
+        results = _in_turn(claims, profile, seed, subject, progress)
+    else:
+        results = _in_parallel(claims, profile, seed, subject, progress, jobs)
     return Campaign(
         seed,
         profile,
@@ -104,9 +106,77 @@ def verify(
         "the built-in catalogue" if subject is None else subject[0].name,
         tuple(results),
         _environment(),
-        1,
+        jobs,
         time.perf_counter() - start,
     )
+
+
+def _check_integer(name: str, value: object, least: int) -> None:
+    """Refuse what is no integer, or too small.
+
+    Raises:
+        ValueError: for a bool, too.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"{name}: expected an integer of at least {least}, got {value!r}"
+        )
+
+
+def _in_turn(
+    claims: tuple[Claim, ...],
+    profile: str,
+    seed: int,
+    subject: tuple[Declaration, ...] | None,
+    progress: Progress | None,
+) -> list[ClaimResult]:
+    """Check one claim after the other in this process."""
+    results = []
+    with one_thread():
+        for done, claim in enumerate(claims):
+            if progress is not None:
+                progress(claim.id, done, len(claims))
+            results.append(_check(claim, PROFILE_SIZES[profile], seed, subject))
+    if progress is not None:
+        progress(claims[-1].id, len(claims), len(claims))
+    return results
+
+
+def _in_parallel(
+    claims: tuple[Claim, ...],
+    profile: str,
+    seed: int,
+    subject: tuple[Declaration, ...] | None,
+    progress: Progress | None,
+    jobs: int,
+) -> list[ClaimResult]:
+    """Check the claims in several processes; results in the order of the claims."""
+    finished: list[str] = []
+
+    def done(name: str) -> None:
+        finished.append(name)
+        if progress is not None:
+            progress(name, len(finished), len(claims))
+
+    work = partial(_check_group, profile=profile, seed=seed, subject=subject)
+    found = in_processes(work, groups(claims), jobs, done)
+    by_id = {result.id: result for result in found}
+    return [by_id[claim.id] for claim in claims]
+
+
+def _check_group(
+    names: tuple[str, ...],
+    *,
+    profile: str,
+    seed: int,
+    subject: tuple[Declaration, ...] | None,
+) -> list[ClaimResult]:
+    """Check claims by id, in a process of their own."""
+    known = {claim.id: claim for claim in CLAIMS}
+    with one_thread():
+        return [
+            _check(known[name], PROFILE_SIZES[profile], seed, subject) for name in names
+        ]
 
 
 def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...]]:

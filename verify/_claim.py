@@ -44,6 +44,8 @@ class Claim:
         note: a remark for the reader.
         about: "exponential", "charge" (any symmetry with one) or "symmetry" (any).
         needs_loss: whether there is nothing to check without a loss.
+        shares: the experiment whose run several claims share ("" for none); they are
+            checked in one process.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Claim:
     note: str = ""
     about: str = "exponential"
     needs_loss: bool = True
+    shares: str = ""
 
     def __post_init__(self) -> None:
         if self.form not in {"published", "corrected", "own"}:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import PER_SAMPLE
+from verify._claims._shared import PER_SAMPLE, TRAINING
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._autoencoder_routes import autoencoder_law
@@ -44,6 +44,7 @@ CLAIMS = (
             digits_law,
             _every_B,
         ),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE,),
     ),
 )

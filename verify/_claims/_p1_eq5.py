@@ -5,7 +5,7 @@ from functools import partial
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import GRADIENT_FIELD, P1, PER_SAMPLE
+from verify._claims._shared import GRADIENT_FIELD, P1, PER_SAMPLE, TRAINING
 from verify._routes._any_charge import drift_curves, drift_symbolic
 from verify._routes._common import Factors
 from verify._routes._digits_routes import digits_flow
@@ -36,6 +36,7 @@ CLAIMS = (
             partial(field_ensemble, method="sde"),
             partial(digits_flow, decay=False),
         ),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, GRADIENT_FIELD),
         about="charge",
         note="SDE ensembles simulate with weight decay where the instance has one; the "

@@ -5,7 +5,7 @@ from functools import partial
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import P1, PER_SAMPLE
+from verify._claims._shared import P1, PER_SAMPLE, TRAINING
 from verify._result import Breakage
 from verify._routes._common import Factors
 from verify._routes._digits_routes import digits_flow
@@ -48,6 +48,7 @@ CLAIMS = (
             partial(flow_ensemble, method="sgd"),
             partial(digits_flow, decay=True),
         ),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _STEPS),
     ),
 )

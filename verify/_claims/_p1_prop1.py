@@ -5,7 +5,7 @@ from typing import Any
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import P1, PER_SAMPLE
+from verify._claims._shared import P1, PER_SAMPLE, TRAINING
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._result import Breakage
@@ -59,6 +59,7 @@ CLAIMS = (
         r"\mathrm{Tr}[W^\top BW])$.",
         twin_subject=Fraction(1, 2),
         routes=_ROUTES,
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _SYMMETRIC),
         note=r"By hand: $\ell = (uwx - y)^2$ at $u = 2$, $w = 1$ with $x = 1$ and "
         r"$y = 0, 1$: $r = 2, 1$, $\mathrm{Var}\,r = \frac14$, $\Sigma_u = 1$, "
@@ -81,6 +82,7 @@ CLAIMS = (
         twin_statement=r"The same for $C_B$ without the factor $\frac12$, as printed.",
         twin_subject=Fraction(1),
         routes=_ROUTES,
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _SYMMETRIC),
     ),
 )

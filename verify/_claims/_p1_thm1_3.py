@@ -2,7 +2,7 @@
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import P1, PER_SAMPLE
+from verify._claims._shared import P1, PER_SAMPLE, TRAINING
 from verify._result import Breakage
 from verify._routes._digits_routes import digits_balance
 from verify._routes._potential import equilibrium_numeric
@@ -63,6 +63,7 @@ CLAIMS = (
             two_sided,
             digits_balance,
         ),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _NOISE),
     ),
 )

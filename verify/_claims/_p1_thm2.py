@@ -2,7 +2,7 @@
 
 from symbolic import Verdict
 from verify._claim import Claim
-from verify._claims._shared import P1, PER_SAMPLE
+from verify._claims._shared import P1, PER_SAMPLE, TRAINING
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._result import Breakage
@@ -123,6 +123,7 @@ CLAIMS = (
             _ensembles,
             _digits,
         ),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _SMALL_STEPS),
     ),
     Claim(

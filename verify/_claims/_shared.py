@@ -4,6 +4,7 @@ from verify._result import Breakage
 
 
 P1 = "P1 (arXiv 2402.07193 v1)"
+TRAINING = "nets trained on the digits"  # the experiment that claims share
 
 PER_SAMPLE = Breakage(
     "the symmetry holds sample by sample",

@@ -1,0 +1,91 @@
+"""Campaigns in several processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from verify import ClaimResult, WorkerError, default_jobs, verify
+from verify._claims import CLAIMS
+from verify._claims._shared import TRAINING
+from verify._jobs import groups, in_processes, one_thread
+
+
+SOME = ("p1.eq6", "p1.eq6.corrected", "p1.prop2.corrected")
+
+
+def timeless(results: tuple[ClaimResult, ...]) -> list[ClaimResult]:
+    return [replace(result, seconds=0.0) for result in results]
+
+
+def test_the_results_do_not_depend_on_the_number_of_processes() -> None:
+    calls: list[tuple[str, int, int]] = []
+
+    alone = verify(SOME, seed=1, profile="quick")
+    both = verify(
+        SOME, seed=1, profile="quick", jobs=2, progress=lambda *call: calls.append(call)
+    )
+
+    assert timeless(alone.claims) == timeless(both.claims)
+    assert (alone.jobs, both.jobs) == (1, 2)
+    assert [call[1:] for call in calls] == [(1, 3), (2, 3), (3, 3)]
+    assert {call[0] for call in calls} == set(SOME)
+
+
+def killed(names: tuple[str, ...]) -> list[ClaimResult]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError(names)
+
+
+def failing(names: tuple[str, ...]) -> list[ClaimResult]:
+    raise ArithmeticError(f"on purpose: {names}")
+
+
+def test_a_killed_process_is_reported() -> None:
+    with pytest.raises(WorkerError, match="jobs=1"):
+        in_processes(killed, [("a",), ("b",)], 2, lambda _name: None)
+
+
+def test_an_error_in_a_process_is_the_error() -> None:
+    with pytest.raises(ArithmeticError, match="on purpose"):
+        in_processes(failing, [("a",), ("b",)], 2, lambda _name: None)
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.0, True, None])
+def test_the_number_of_processes_is_checked(jobs: object) -> None:
+    with pytest.raises(ValueError, match="jobs"):
+        verify("p1.eq6", profile="quick", jobs=jobs)  # type: ignore[arg-type]
+
+
+def test_claims_that_share_an_experiment_stay_together() -> None:
+    """Whoever trains on the digits says so; else two processes would do it."""
+    for claim in CLAIMS:
+        names = [
+            name
+            for route in claim.routes
+            for code in [getattr(route, "func", route).__code__]  # of a partial, too
+            for name in (code.co_name, *code.co_names)
+        ]
+        trains = any(name.startswith(("digits_", "autoencoder_")) for name in names)
+        assert (claim.shares == TRAINING) == trains, claim.id
+    found = groups(CLAIMS)
+    assert sorted(name for group in found for name in group) == sorted(
+        claim.id for claim in CLAIMS
+    )
+    assert len(found[0]) >= 5
+
+
+def test_threads_are_put_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert 1 <= default_jobs() <= 8
