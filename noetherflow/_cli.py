@@ -226,15 +226,21 @@ def compile_(
 
 
 @main.command("list")
+@click.option("--markdown", is_flag=True, help="Print docs/claims.md.")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
-def list_(debug: bool) -> None:
+def list_(markdown: bool, debug: bool) -> None:
     """List the claims that `verify` takes, one a line."""
     with _failures(debug):
         noetherflow._check_packages()
-        from verify import claim_titles
+        from verify import claim_titles, claims
 
+        if markdown:
+            from reports import claims_markdown
+
+            click.echo(claims_markdown(claims()), nl=False)
+            return
         for claim, title in claim_titles().items():
-            click.echo(f"{claim:20} {title}")
+            click.echo(f"{claim:22} {title}")
 
 
 @main.command()

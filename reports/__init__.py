@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from reports._claims_text import claims_markdown
 from reports._document import to_json
 from reports._page import render_html
 from reports._table import terminal_table
 from reports._write import ReportError, write
 
 
-__all__ = ["ReportError", "render_html", "terminal_table", "to_json", "write"]
+__all__ = [
+    "ReportError",
+    "claims_markdown",
+    "render_html",
+    "terminal_table",
+    "to_json",
+    "write",
+]

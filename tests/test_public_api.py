@@ -44,7 +44,7 @@ PUBLIC = {
         PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
         FactorTest Figure Instance Series TwinResult UnknownClaimError WorkerError
         claim_ids
-        claim_titles combine declarations default_jobs disagree instances
+        claim_titles claims combine declarations default_jobs disagree instances
         symmetric_matrices verify
     """,
     "noetherflow": """
@@ -55,7 +55,9 @@ PUBLIC = {
         loads matrix_balance matrix_rescaling minimise_on_orbit noise_equilibrium
         noise_matrix noise_moments noise_trace relu rescaling scaling simulate verify
     """,
-    "reports": "ReportError render_html terminal_table to_json write",
+    "reports": """
+        ReportError claims_markdown render_html terminal_table to_json write
+    """,
 }
 
 

@@ -41,11 +41,20 @@ class UnknownClaimError(ValueError):
     """A claim id that does not exist; the message names the nearest."""
 
 
+def claims() -> tuple[Claim, ...]:
+    """Return all claims, in the order of the papers.
+
+    >>> claims()[0].source
+    'P1 (arXiv 2402.07193 v1), Eq. (2) and the example after it'
+    """
+    return CLAIMS
+
+
 def claim_ids() -> tuple[str, ...]:
     """Return the ids of all claims, in the order of the papers.
 
     >>> claim_ids()[0]
-    'p1.eq4'
+    'p1.eq2'
     """
     return tuple(claim.id for claim in CLAIMS)
 

@@ -11,6 +11,7 @@ import pytest
 
 import verify
 from noetherflow._derivation_text import derivation_text
+from reports import claims_markdown
 from symbolic import Verdict, derive, loads
 
 
@@ -37,10 +38,17 @@ def test_example_prints_what_is_shown(code: str, shown: str) -> None:
     assert (done.stderr, done.stdout) == ("", shown)
 
 
-def test_state_of_things_names_every_claim() -> None:
-    named = set(re.findall(r"`((?:p1|own)\.[\w.]+)`", README))
+def test_claims_named_are_claims_and_the_page_lists_all() -> None:
+    named = set(re.findall(r"`((?:p1|p2|own)\.[\w.-]+)`", README))
+    page = ROOT / "docs" / "claims.md"
 
-    assert named == set(verify.claim_ids())
+    assert named
+    assert named <= set(verify.claim_ids())
+    assert page.read_text(encoding="utf-8") == claims_markdown(verify.claims())
+    counted = re.search(r"(\d+) claims, (\d+) of them as printed and false", README)
+    assert counted is not None
+    false = [c for c in verify.claims() if c.expected is Verdict.REFUTED]
+    assert [int(n) for n in counted.groups()] == [len(verify.claims()), len(false)]
 
 
 def test_decisions_and_licence_are_where_the_readme_says() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import sympy as sp
 
 from symbolic import Verdict, rescaling
-from verify import Claim, claim_ids, claim_titles
+from verify import Claim, claim_ids, claim_titles, claims
 from verify._claims import CLAIMS
 from verify._context import PROFILE_SIZES, Context
 from verify._evidence import Evidence
@@ -26,10 +27,8 @@ from verify._routes import _flow, _orbit, _theorem1
 from verify._routes._common import Factors
 
 
-README = Path(__file__).parents[2] / "README.md"
-PUBLISHED_FALSE = {
-    *("p1.eq6", "p1.thm1.2", "p1.thm1.3", "p1.eq11", "p1.prop1", "p1.thm2", "p1.prop2"),
-}
+PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
+REFUTED = {c.id for c in claims() if c.expected is Verdict.REFUTED}
 HALF = Fraction(1, 2)
 
 
@@ -56,30 +55,22 @@ def claim_of(name: str) -> Claim:
 # The table of claims.
 
 
-def test_ids_are_those_of_the_readme_in_order() -> None:
-    listed = []
-    for line in README.read_text(encoding="utf-8").splitlines():
-        if line.startswith(("| `p1.", "| `own.")):
-            first, _, rest = line.removeprefix("| `").partition("`")
-            listed.append(first)
-            listed += [f"{first}.corrected"] * (f"`{first}.corrected`" in rest)
+def test_ids_are_unique_and_in_the_order_of_the_page() -> None:
+    rows = re.findall(
+        r"^\| `([^`]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
 
-    assert list(claim_ids()) == listed
-    assert len(set(listed)) == len(listed) == 29
-    assert tuple(claim_titles()) == claim_ids()
+    assert list(claim_ids()) == rows
+    assert len(set(rows)) == len(rows)
+    assert tuple(claim_titles()) == claim_ids() == tuple(c.id for c in claims())
 
 
-def test_the_published_claims_expected_false_are_these() -> None:
-    false = {c.id for c in CLAIMS if c.expected is Verdict.REFUTED}
-
-    assert false == PUBLISHED_FALSE
-    assert all(claim_of(name).form == "published" for name in false)
-
-
-def test_corrections_amend_the_false_published_claims() -> None:
+def test_what_is_refuted_was_published_and_is_corrected() -> None:
     corrected = [claim for claim in CLAIMS if claim.form == "corrected"]
 
-    assert {claim.amends for claim in corrected} == PUBLISHED_FALSE
+    assert {"p1.eq6", "p1.thm1.2", "p1.thm1.3", "p1.eq11", "p1.thm2"} <= REFUTED
+    assert all(claim_of(name).form == "published" for name in REFUTED)
+    assert {claim.amends for claim in corrected} == REFUTED
     assert all(claim.id == f"{claim.amends}.corrected" for claim in corrected)
     assert all(claim.amends is None for claim in CLAIMS if claim not in corrected)
 
@@ -92,7 +83,7 @@ def test_routes_are_several_and_the_twin_differs(claim: Claim) -> None:
     assert len(set(functions)) == len(functions)
     assert claim.twin_subject != claim.subject
     assert claim.twin_statement != claim.statement
-    assert claim.twin_kind == ("true" if claim.id in PUBLISHED_FALSE else "false")
+    assert claim.twin_kind == ("true" if claim.id in REFUTED else "false")
     assert claim.discrepancy
     assert claim.formula
 
