@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from noetherflow._pytest import parametrize_with_claims
     from numeric import (
         Action,
         Certificate,
+        DataMoments,
         Generator,
         ModelLoss,
+        NoDensityError,
+        StationaryDensity,
         certify_equilibria,
         certify_equilibrium,
         compile,
@@ -54,7 +58,13 @@ if TYPE_CHECKING:
         loads,
         relu,
     )
-    from verify import Campaign, verify
+    from verify import (
+        Campaign,
+        UserClaim,
+        claim,
+        verify,
+        verify_claims,
+    )
 
     __version__: str
 
@@ -64,6 +74,7 @@ __all__ = [
     "Campaign",
     "Certificate",
     "Constant",
+    "DataMoments",
     "Declaration",
     "DeclarationError",
     "Derivation",
@@ -73,13 +84,17 @@ __all__ = [
     "MatrixDerivation",
     "ModelLoss",
     "NoCharge",
+    "NoDensityError",
     "ParameterSpace",
+    "StationaryDensity",
     "Symmetry",
+    "UserClaim",
     "Verdict",
     "Witness",
     "catalogue",
     "certify_equilibria",
     "certify_equilibrium",
+    "claim",
     "compile",
     "compile_loss",
     "derive",
@@ -95,11 +110,13 @@ __all__ = [
     "noise_matrix",
     "noise_moments",
     "noise_trace",
+    "parametrize_with_claims",
     "relu",
     "rescaling",
     "scaling",
     "simulate",
     "verify",
+    "verify_claims",
 ]
 
 _PACKAGES = ("symbolic", "numeric", "verify", "reports")
@@ -107,8 +124,11 @@ _NUMERIC = frozenset(
     {
         "Action",
         "Certificate",
+        "DataMoments",
         "Generator",
         "ModelLoss",
+        "NoDensityError",
+        "StationaryDensity",
         "certify_equilibria",
         "certify_equilibrium",
         "compile",
@@ -125,7 +145,15 @@ _NUMERIC = frozenset(
         "simulate",
     }
 )
-_VERIFY = frozenset({"Campaign", "verify"})
+_VERIFY = frozenset(
+    {
+        "Campaign",
+        "UserClaim",
+        "claim",
+        "verify",
+        "verify_claims",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -156,7 +184,9 @@ def __dir__() -> list[str]:
 
 
 def _home(name: str) -> str:
-    """Return the package a public name comes from."""
+    """Return the module a public name comes from."""
+    if name == "parametrize_with_claims":  # it imports pytest
+        return "noetherflow._pytest"
     if name in _NUMERIC:
         return "numeric"
     return "verify" if name in _VERIFY else "symbolic"

@@ -36,6 +36,7 @@ _TASKS: Mapping[str, str] = MappingProxyType(
     {
         "derive": "noetherflow._tasks:derive",
         "compile": "noetherflow._compile_task:compile_file",
+        "scaffold": "noetherflow._scaffold:scaffold_file",
     }
 )
 _NO_MEMORY = re.compile(  # as glibc, GMP, FLINT, Rust, C++ and Python put it

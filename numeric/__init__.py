@@ -1,6 +1,7 @@
 """Compile formulas to numpy and torch; noise, equilibria and simulations.
 
-What needs torch is imported when first used, so that others never wait for it.
+What needs torch, or much of scipy, is imported when first used, so that others never
+wait for it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from numeric._noise._generator import Action, Generator
     from numeric._noise._matrix import NoiseMatrix, noise_matrix
     from numeric._noise._trace import NoiseTrace, noise_trace
+    from numeric._stationary.density import StationaryDensity
+    from numeric._stationary.moments import DataMoments
+    from numeric._stationary.reduction import NoDensityError
     from numeric._torch_ensembles.model_loss import ModelLoss
 
 
@@ -49,6 +53,7 @@ __all__ = [
     "Certificate",
     "Certificates",
     "CompilationError",
+    "DataMoments",
     "Degeneracy",
     "Evaluators",
     "Generator",
@@ -59,6 +64,7 @@ __all__ = [
     "ModelLoss",
     "NeuronForms",
     "NoBalanceError",
+    "NoDensityError",
     "NoiseMatrices",
     "NoiseMatrix",
     "NoiseMoments",
@@ -70,6 +76,7 @@ __all__ = [
     "ShapeError",
     "Simulation",
     "StationaryBalance",
+    "StationaryDensity",
     "Stream",
     "certify_equilibria",
     "certify_equilibrium",
@@ -95,7 +102,7 @@ __all__ = [
     "value_output",
 ]
 
-_WITH_TORCH = {
+_LATER = {
     **dict.fromkeys(("Action", "Generator"), "numeric._noise._generator"),
     **dict.fromkeys(
         ("matrix_rescaling", "query_key", "rescaling", "scaling", "value_output"),
@@ -103,12 +110,15 @@ _WITH_TORCH = {
     ),
     **dict.fromkeys(("NoiseMatrix", "noise_matrix"), "numeric._noise._matrix"),
     **dict.fromkeys(("NoiseTrace", "noise_trace"), "numeric._noise._trace"),
+    "DataMoments": "numeric._stationary.moments",
     "ModelLoss": "numeric._torch_ensembles.model_loss",
+    "NoDensityError": "numeric._stationary.reduction",
+    "StationaryDensity": "numeric._stationary.density",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch on first use.
+    """Import what is slow to import on first use.
 
     Args:
         name: a public name.
@@ -119,9 +129,9 @@ def __getattr__(name: str) -> Any:
     Raises:
         AttributeError: there is no such name.
     """
-    if name not in _WITH_TORCH:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_WITH_TORCH[name]), name)
+    value = getattr(importlib.import_module(_LATER[name]), name)
     globals()[name] = value
     return value
 

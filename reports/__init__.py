@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports._claims_text import claims_markdown
 from reports._document import to_json
+from reports._mutants_text import mutants_outcome, mutants_table
 from reports._page import render_html
 from reports._table import terminal_table
 from reports._write import ReportError, write
@@ -12,6 +13,8 @@ from reports._write import ReportError, write
 __all__ = [
     "ReportError",
     "claims_markdown",
+    "mutants_outcome",
+    "mutants_table",
     "render_html",
     "terminal_table",
     "to_json",

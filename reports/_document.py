@@ -8,7 +8,18 @@ import re
 from typing import TypeAlias
 
 from symbolic import Witness
-from verify import Breakage, Campaign, ClaimResult, Evidence, Figure, Series, TwinResult
+from verify import (
+    Audit,
+    Breakage,
+    Campaign,
+    ClaimResult,
+    Evidence,
+    Figure,
+    Rate,
+    Series,
+    TwinResult,
+    Vacuity,
+)
 
 
 SCHEMA = 1
@@ -19,7 +30,7 @@ _Json: TypeAlias = "str | int | float | bool | list[_Json] | dict[str, _Json] | 
 _NUMBER_LIST = re.compile(r'\[\n\s*([^\[\]{}"]*?)\n\s*\]')
 
 
-def to_json(campaign: Campaign) -> str:
+def to_json(campaign: Campaign, audit: Audit | None = None) -> str:
     """Return the campaign as strict JSON; all that may differ between runs is in `run`.
 
     NaN and infinities, which JSON lacks, are the strings "nan", "inf" and "-inf". Keys
@@ -28,6 +39,7 @@ def to_json(campaign: Campaign) -> str:
 
     Args:
         campaign: the finished run.
+        audit: what the statistics and strategies say of themselves, where wanted.
 
     Returns:
         The document, indented, with a final line break.
@@ -45,10 +57,42 @@ def to_json(campaign: Campaign) -> str:
         "claims": [_claim(claim) for claim in campaign.claims],
         "summary": {name: count for name, count in campaign.summary.items()},
         "exit_code": campaign.exit_code,
+        "audit": None if audit is None else _audit(audit),
         "run": _run(campaign),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     return _NUMBER_LIST.sub(_on_one_line, text) + "\n"
+
+
+def _audit(audit: Audit) -> _Json:
+    return {
+        "sound": audit.calibration.sound,
+        "rates": [_rate(rate) for rate in audit.calibration.rates],
+        "vacuity": [_vacuity(row) for row in audit.vacuity],
+    }
+
+
+def _rate(rate: Rate) -> _Json:
+    return {
+        "tool": rate.tool,
+        "what": rate.what,
+        "alpha": _real(rate.alpha),
+        "promised": _real(rate.promised),
+        "count": rate.count,
+        "repeats": rate.repeats,
+        "lower": _real(rate.lower),
+        "upper": _real(rate.upper),
+        "sound": rate.sound,
+    }
+
+
+def _vacuity(row: Vacuity) -> _Json:
+    return {
+        "strategy": row.strategy,
+        "drawn": row.drawn,
+        "says_nothing": row.trivial,
+        "counts": {name: count for name, count in row.counts.items()},
+    }
 
 
 def _on_one_line(match: re.Match[str]) -> str:

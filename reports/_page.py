@@ -21,10 +21,10 @@ from reports._words import (
     verdict_name,
 )
 from symbolic import Verdict
-from verify import Campaign
+from verify import Audit, Campaign
 
 
-def render_html(campaign: Campaign) -> str:
+def render_html(campaign: Campaign, audit: Audit | None = None) -> str:
     """Return the campaign as one HTML page without scripts, network or fonts to load.
 
     Formulas are MathML and figures SVG where the extra `report` is installed, else
@@ -32,11 +32,13 @@ def render_html(campaign: Campaign) -> str:
 
     Args:
         campaign: the finished run.
+        audit: what the statistics and strategies say of themselves, where wanted.
 
     Returns:
         The page; the same campaign gives the same bytes.
     """
     return _ENVIRONMENT.get_template("page.html").render(
+        calibration=None if audit is None else audit.calibration,
         campaign=campaign,
         corrections=_corrections(campaign),
         notation=NOTATION,
@@ -44,6 +46,7 @@ def render_html(campaign: Campaign) -> str:
         outcome=outcome(campaign),
         spent=_spent(campaign),
         surprises=surprises(campaign),
+        vacuity=() if audit is None else audit.vacuity,
         verdicts=tuple(Verdict),
     )
 

@@ -26,6 +26,7 @@ def terminal_table(campaign: Campaign) -> RenderableType:
     """Return the campaign as a table with the outcome below it.
 
     Whether colour is used is the console's decision; nothing is said by colour alone.
+    What does not apply to a user's declaration is counted, not listed.
 
     Args:
         campaign: the finished run.
@@ -39,9 +40,13 @@ def terminal_table(campaign: Campaign) -> RenderableType:
     for name in ("verdict", "expected", "twin"):
         table.add_column(name, max_width=12)
     table.add_column("s", justify="right", no_wrap=True)
-    for claim in campaign.claims:
+    listed = [claim for claim in campaign.claims if not claim.excused]
+    for claim in listed:
         table.add_row(*_row(claim))
-    return Group(table, Text(_totals(campaign)), Text(outcome(campaign), style="bold"))
+    parts = [Text(_totals(campaign)), Text(outcome(campaign), style="bold")]
+    if left_out := len(campaign.claims) - len(listed):
+        parts.insert(0, Text(f"Not listed: {left_out} about something else.", "dim"))
+    return Group(table, *parts)
 
 
 def _row(claim: ClaimResult) -> tuple[Text, ...]:

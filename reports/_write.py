@@ -8,14 +8,16 @@ from pathlib import Path
 
 from reports._document import to_json
 from reports._page import render_html
-from verify import Campaign
+from verify import Audit, Campaign
 
 
 class ReportError(OSError):
     """The report could not be written; the message says where and what to do."""
 
 
-def write(campaign: Campaign, folder: str | Path) -> tuple[Path, Path]:
+def write(
+    campaign: Campaign, folder: str | Path, audit: Audit | None = None
+) -> tuple[Path, Path]:
     """Write `report.html` and `report.json` into a folder, made where it is missing.
 
     Each file appears whole or not at all: it is written under another name beside its
@@ -24,6 +26,7 @@ def write(campaign: Campaign, folder: str | Path) -> tuple[Path, Path]:
     Args:
         campaign: the finished run.
         folder: where the two files go; files of these names there are replaced.
+        audit: what the statistics and strategies say of themselves, where wanted.
 
     Returns:
         The paths of the page and of the document.
@@ -33,7 +36,7 @@ def write(campaign: Campaign, folder: str | Path) -> tuple[Path, Path]:
     """
     folder = Path(folder)
     page, document = folder / "report.html", folder / "report.json"
-    texts = {page: render_html(campaign), document: to_json(campaign)}
+    texts = {page: render_html(campaign, audit), document: to_json(campaign, audit)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
+from symbolic._claim_table import ClaimTable
 from symbolic._constants import Constant
 from symbolic._errors import DeclarationError
+from symbolic._language.components import interpret
 from symbolic._loss import Loss, as_scalar
 from symbolic._space import ParameterSpace
 from symbolic._symmetry import Symmetry
@@ -24,12 +26,14 @@ class Declaration:
         space: the parameters.
         symmetry: the symmetry.
         loss: the per-sample loss, or None.
+        claims: what a file says of it, as texts; `verify` reads and checks them.
     """
 
     name: str
     space: ParameterSpace
     symmetry: Symmetry
     loss: Loss | None = None
+    claims: tuple[ClaimTable, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_matrix(self) -> bool:
@@ -68,7 +72,41 @@ class Declaration:
         if values and loss is not None:
             data = dict(loss.data.items)
             loss = Loss(loss.expression.xreplace(values), loss.space, data)
-        return Declaration(self.name, symmetry.space, symmetry, loss)
+        return Declaration(self.name, symmetry.space, symmetry, loss, self.claims)
+
+    def read(
+        self, text: str, names: Mapping[str, Any] | None = None, where: str = ""
+    ) -> sp.Expr:
+        """Return what a text of the language means in the parameters.
+
+        Args:
+            text: the expression; parameters go by name, and their components too.
+            names: what more names stand for.
+            where: what the text is, for errors.
+
+        Returns:
+            A sympy scalar.
+
+        Raises:
+            DeclarationError: with the place in the text, for what means nothing, for
+                a matrix, and at symbolic sizes.
+
+        >>> space = ParameterSpace(W=(2, 2))
+        >>> still = Symmetry.from_generator(space, {})
+        >>> Declaration("still", space, still).read("tr(W) - W_0_0")
+        W_1_1
+        """
+        known = {name: self.space[name] for name in self.space.names}
+        known |= {symbol.name: symbol for symbol in self.space.symbols}
+        value = interpret(text, known | dict(names or {}), where)
+        if isinstance(value, sp.MatrixBase):
+            rows, cols = value.shape
+            raise DeclarationError(
+                f"{where or 'expression'}: expected a scalar, {text.strip()!r} is "
+                f"{rows} x {cols}; norm2, tr and dot make scalars, and entries go by "
+                f"names such as {self.space.symbols[0]}"
+            )
+        return value
 
     def __post_init__(self) -> None:
         kinds: dict[str, tuple[type, ...]] = {
@@ -77,11 +115,11 @@ class Declaration:
             "symmetry": (Symmetry,),
             "loss": (Loss, type(None)),
         }
-        for field, types in kinds.items():
-            given = getattr(self, field)
+        for role, types in kinds.items():
+            given = getattr(self, role)
             if not isinstance(given, types):
                 raise DeclarationError(
-                    f"expected a {types[0].__name__} as the {field} of a Declaration, "
+                    f"expected a {types[0].__name__} as the {role} of a Declaration, "
                     f"got {given!r:.60} (type {type(given).__name__})"
                 )
         if self.symmetry.space != self.space or (

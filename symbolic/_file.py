@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import sympy as sp
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from symbolic._claim_table import ClaimSchema
 from symbolic._constants import Constant
 from symbolic._declaration import Declaration
 from symbolic._errors import DeclarationError
@@ -31,6 +32,7 @@ MAX_BYTES = 64 * 1024
 MAX_COMPONENTS = 40  # of all parameters, of all data: beyond, words of matrices
 MAX_SIZE = 10**9
 MAX_NAMES = 100  # in a table
+MAX_CLAIMS = 50  # and conditions of one
 _DOTTED = re.compile(  # keys of 9 parts: tomllib takes quadratic time on longer ones
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){8}"""
 )
@@ -66,6 +68,7 @@ class _File(_Strict):
     constants: dict[str, _Constant] = {}
     symmetry: _SymmetryTable
     loss: _LossTable | None = None
+    claim: list[ClaimSchema] = Field(default=[], max_length=MAX_CLAIMS)
 
 
 def load(path: str | Path) -> Declaration:
@@ -131,6 +134,8 @@ def loads(text: str) -> Declaration:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also integers of 4301 digits
         raise DeclarationError(f"expected TOML: {error}") from None
+    if isinstance(table.get("claim"), dict):
+        table["claim"] = [table["claim"]]  # [claim] is a [[claim]] that is alone
     unknown = _unknown(table)
     try:
         file = _File.model_validate(table)
@@ -167,7 +172,8 @@ class _Reader:
         loss = self._attempt(lambda: self._loss(space, sample, constants))
         self._stop()
         assert symmetry is not None
-        return Declaration(file.name, space, symmetry, loss)
+        claims = tuple(each.plain() for each in file.claim)
+        return Declaration(file.name, space, symmetry, loss, claims)
 
     def _check_names(self) -> None:
         """Check every declared name, and that none is declared twice."""
@@ -425,6 +431,10 @@ def _unknown(table: Mapping[str, Any]) -> list[str]:
             if isinstance(declared, dict):
                 where = f"constants.{_printable(name)}."
                 found += _strangers(where, declared, list(_Constant.model_fields))
+    claims = table.get("claim")
+    for i, claim in enumerate(claims if isinstance(claims, list) else []):
+        if isinstance(claim, dict):
+            found += _strangers(f"claim.{i}.", claim, list(ClaimSchema.model_fields))
     return found
 
 

@@ -11,17 +11,18 @@ PUBLIC = {
     "symbolic": """
         Characteristic Condition Constant CovarianceFromMoments Declaration
         DeclarationError Defect DefectRange DegenerateCase Derivation DiscreteLaw
-        Equilibrium Factorisation FeatureProgram Finding IntegratingFactor ItoProcess
-        LieAlgebra Loss MatrixDerivation MatrixFlow MatrixPolynomial MatrixStep NoCharge
-        NoFactor NotEnclosed OrbitTrace ParameterSpace Program ProgramNode
-        QuadraticCharge Step Symmetry Verdict Witness any_symmetric balanced_deep_net
-        bracket broken_flow catalogue characteristic compare compare_polynomials
-        deep_balance defect defect_over degenerate_cases derive derive_components
-        derive_matrices differential discrete_laws dot enclose equilibrium_gradient
-        evaluate explicit_equilibrium explicit_flow factorisation feature_program
-        find_condition find_conditions finite_covariance gaussian_covariance
-        gaussian_flow gaussian_mean generic_equilibrium gradient gradient_program
-        hessian_trace hessian_trace_on_orbit identity integrating_factor laplacian latex
+        Equilibrium Factorisation FeatureProgram Finding IntegratingFactor
+        ItoProcess LieAlgebra Loss MatrixDerivation MatrixFlow MatrixPolynomial
+        MatrixStep NoCharge NoFactor NotEnclosed OrbitTrace ParameterSpace Program
+        ProgramNode QuadraticCharge Step Symmetry Verdict Witness any_symmetric
+        balanced_deep_net bracket broken_flow catalogue characteristic compare
+        compare_polynomials deep_balance defect defect_over degenerate_cases derive
+        derive_components derive_matrices differential discrete_laws dot enclose
+        equilibrium_gradient evaluate explicit_equilibrium explicit_flow
+        factorisation feature_program find_condition find_conditions
+        finite_covariance gaussian_covariance gaussian_flow gaussian_mean
+        generic_equilibrium gradient gradient_program hessian_trace
+        hessian_trace_on_orbit identity integrating_factor laplacian latex
         lie_algebra linear_chain load loads low_rank matrix matrix_factorisation
         matrix_flow matrix_step moments_covariance monotone norm2 on_branches
         orbit_shift quadratic_charge random_instance random_point relu relu_neuron
@@ -30,33 +31,45 @@ PUBLIC = {
         value_program zero
     """,
     "numeric": """
-        Action Backprop Certificate Certificates CompilationError Degeneracy Evaluators
-        Generator LinearNet LinearNetMoments LossEvaluator MatrixBalance ModelLoss
-        NeuronForms NoBalanceError NoiseMatrices NoiseMatrix NoiseMoments NoiseTrace
-        OrbitMinimum OrbitStatus OrbitTerm ReluMlp ShapeError Simulation
-        StationaryBalance Stream certify_equilibria certify_equilibrium compile
-        compile_loss decay_term linear_net_moments matrix_balance matrix_rescaling
-        minimise_on_orbit module_source noise_equilibrium noise_function noise_matrix
-        noise_moments noise_term noise_trace query_key rescaling scaling simulate
-        stationary_balance value_output
+        Action Backprop Certificate Certificates CompilationError DataMoments
+        Degeneracy Evaluators Generator LinearNet LinearNetMoments LossEvaluator
+        MatrixBalance ModelLoss NeuronForms NoBalanceError NoDensityError
+        NoiseMatrices NoiseMatrix NoiseMoments NoiseTrace OrbitMinimum OrbitStatus
+        OrbitTerm ReluMlp ShapeError Simulation StationaryBalance StationaryDensity
+        Stream certify_equilibria certify_equilibrium compile compile_loss
+        decay_term linear_net_moments matrix_balance matrix_rescaling
+        minimise_on_orbit module_source noise_equilibrium noise_function
+        noise_matrix noise_moments noise_term noise_trace query_key rescaling
+        scaling simulate stationary_balance value_output
     """,
     "verify": """
-        PROFILES Breakage Campaign Claim ClaimResult Context Evidence FactorInterval
-        FactorTest Figure Instance Series TwinResult UnknownClaimError WorkerError
-        claim_ids
-        claim_titles claims combine declarations default_jobs disagree instances
-        symmetric_matrices verify
+        PROFILES Audit Breakage Calibration Campaign Claim ClaimCheck ClaimResult
+        Context Edit Edited Equivalence Evidence FactorInterval FactorTest Figure
+        FunctionClaim Holm Instance Mutant MutantResult MutantRun Rate Restated
+        RouteVacuity Series TwinResult UnknownClaimError UserClaim Vacuity
+        WorkerError all_mutants assert_binomial assert_dkw
+        assert_empirical_bernstein assert_hoeffding assert_martingale audit
+        binomial_level calibration claim claim_checks claim_ids claim_titles claims
+        combine declarations default_jobs detectable_binomial detectable_dkw
+        detectable_empirical_bernstein detectable_hoeffding detectable_martingale
+        disagree dkw_distance holm instances martingale_level mutants of_routes
+        samples_needed_binomial samples_needed_dkw
+        samples_needed_empirical_bernstein samples_needed_hoeffding
+        samples_needed_martingale symmetric_matrices vacuity verify verify_claims
     """,
     "noetherflow": """
-        Action Campaign Certificate Constant Declaration DeclarationError Derivation
-        Finding Generator Loss MatrixDerivation ModelLoss NoCharge ParameterSpace
-        Symmetry Verdict Witness catalogue certify_equilibria certify_equilibrium
-        compile compile_loss derive discrete_laws integrating_factor lie_algebra load
-        loads matrix_balance matrix_rescaling minimise_on_orbit noise_equilibrium
-        noise_matrix noise_moments noise_trace relu rescaling scaling simulate verify
+        Action Campaign Certificate Constant DataMoments Declaration
+        DeclarationError Derivation Finding Generator Loss MatrixDerivation
+        ModelLoss NoCharge NoDensityError ParameterSpace StationaryDensity Symmetry
+        UserClaim Verdict Witness catalogue certify_equilibria certify_equilibrium
+        claim compile compile_loss derive discrete_laws integrating_factor
+        lie_algebra load loads matrix_balance matrix_rescaling minimise_on_orbit
+        noise_equilibrium noise_matrix noise_moments noise_trace
+        parametrize_with_claims relu rescaling scaling simulate verify verify_claims
     """,
     "reports": """
-        ReportError claims_markdown render_html terminal_table to_json write
+        ReportError claims_markdown mutants_outcome mutants_table render_html
+        terminal_table to_json write
     """,
 }
 

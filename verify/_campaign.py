@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -21,6 +22,7 @@ from verify._instances import derived, law_of
 from verify._jobs import groups, in_processes, one_thread
 from verify._result import Campaign, ClaimResult, TwinResult
 from verify._subject import concrete
+from verify._user_claims._build import user_claims
 
 
 Progress = Callable[[str, int, int], None]
@@ -76,7 +78,7 @@ def verify(
 
     Args:
         what: a claim id, several, None for all, or a `Declaration` on which every
-            theorem about its kind is then run.
+            theorem about its kind is then run, and every claim of its file.
         seed: the seed of every random stream; same seed and profile, same verdicts.
         profile: "quick", "standard" or "deep": all sample sizes.
         progress: called as progress(claim id, claims done, claims in all).
@@ -90,7 +92,7 @@ def verify(
         ValueError: for an unknown profile, a negative seed, or jobs below 1.
         WorkerError: where a process of several was killed.
         DeclarationError: for a declaration that no theorem applies to, or whose loss
-            lacks the symmetry.
+            lacks the symmetry; for claims of its file that say nothing.
 
     >>> campaign = verify("p1.eq6", profile="quick")
     >>> campaign.claims[0].verdict.name, campaign.exit_code
@@ -102,12 +104,14 @@ def verify(
         )
     _check_integer("seed", seed, 0)
     _check_integer("jobs", jobs, 1)
+    own = user_claims(what) if isinstance(what, Declaration) else ()
     subject, claims = _select(what)
     start = time.perf_counter()
     if jobs == 1:
         results = _in_turn(claims, profile, seed, subject, progress)
     else:
         results = _in_parallel(claims, profile, seed, subject, progress, jobs)
+    results += [_check_own(claim, profile, seed) for claim in own]
     return Campaign(
         seed,
         profile,
@@ -171,6 +175,14 @@ def _in_parallel(
     found = in_processes(work, groups(claims), jobs, done)
     by_id = {result.id: result for result in found}
     return [by_id[claim.id] for claim in claims]
+
+
+def _check_own(claim: Claim, profile: str, seed: int) -> ClaimResult:
+    """Check a claim of the user's own, which is not excused where it does not apply."""
+    with one_thread():
+        result = _check(claim, PROFILE_SIZES[profile], seed, None)
+    replay = f"noetherflow.verify(declaration, seed={seed}, profile={profile!r})"
+    return replace(result, replay=replay)
 
 
 def _check_group(

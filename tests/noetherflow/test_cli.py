@@ -179,7 +179,7 @@ def _invoke(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(_cli, "_campaign", fail)
+    monkeypatch.setattr(_cli, "run_campaign", fail)
     result = CliRunner().invoke(_cli.main, ["verify", *options])
     return result.exit_code, result.stderr
 

@@ -1,0 +1,1 @@
+"""Where SGD ends up: stationary densities of diagonal linear networks."""

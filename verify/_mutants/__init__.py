@@ -1,0 +1,1 @@
+"""Altered formulas: the verifier must refute them, or say why it cannot."""

@@ -1,0 +1,217 @@
+"""Mutants of the numerics: the network UWx, λ*, certificates, compiled code."""
+
+from __future__ import annotations
+
+from verify._mutants._reasons import REASONS
+from verify._mutants._table import Row, of_rows
+
+
+_NET, _CERT = "numeric._linear_net:LinearNet", "numeric._certify"
+_ROOT, _CODE = "numeric._equilibrium", "numeric._compile:Evaluators"
+_THM2 = ("p1.thm2.corrected",)
+_LAM = ("p1.thm1.3.corrected", "own.variational")
+
+_ROWS: tuple[Row, ...] = (
+    (
+        "network: gradient without 2",
+        "factor",
+        f"{_NET}.gradient",
+        "(2.0 / x.shape[-2])",
+        "(1.0 / x.shape[-2])",
+        _THM2,
+    ),
+    (
+        "network: gradient a sum",
+        "normalisation",
+        f"{_NET}.gradient",
+        "(2.0 / x.shape[-2])",
+        "2.0",
+        _THM2,
+    ),
+    (
+        "network: r = UWx + y",
+        "sign",
+        f"{_NET}.residuals",
+        "_T(self.U) - y",
+        "_T(self.U) + y",
+        _THM2,
+    ),
+    (
+        "network: Γ_U not centred",
+        "centring",
+        f"{_NET}.noise",
+        "@ r / N - M @ _T(M)",
+        "@ r / N",
+        _THM2,
+    ),
+    (
+        "network: Γ over N − 1",
+        "normalisation",
+        f"{_NET}.noise",
+        "@ x / N - _T(M)",
+        "@ x / (N - 1) - _T(M)",
+        _THM2,
+    ),
+    (
+        "network: ‖r‖² for ‖x‖²",
+        "swap",
+        f"{_NET}.noise",
+        "size_x = (x**2)",
+        "size_x = (r**2)",
+        _THM2,
+    ),
+    (
+        "network: Q = UᵀU + WWᵀ",
+        "sign",
+        f"{_NET}.charge",
+        "- self.W @",
+        "+ self.W @",
+        _THM2,
+    ),
+    (
+        "network: κ = 1 − ηγ",
+        "factor",
+        f"{_NET}.stepped",
+        "1.0 - 2.0 * lr * gamma",
+        "1.0 - lr * gamma",
+        _THM2,
+    ),
+    (
+        "network: a step up the gradient",
+        "sign",
+        f"{_NET}.stepped",
+        "kappa * self.U - lr * g_U",
+        "kappa * self.U + lr * g_U",
+        _THM2,
+    ),
+    (
+        "network: sides exchanged",
+        "swap",
+        f"{_NET}.sides",
+        "np.asarray(self.W @ noise.W @ _T(self.W)),\n",
+        "-np.asarray(self.W @ noise.W @ _T(self.W)),\n",
+        _THM2,
+    ),
+    (
+        "network: shift of Γ_U dropped",
+        "dropped term",
+        "numeric._linear_net:NoiseMatrices.shifted",
+        "self.U + shift * np.eye(d_y)",
+        "self.U",
+        _THM2,
+    ),
+    (
+        "λ*: γ for 2γ",
+        "factor",
+        f"{_ROOT}:_solve",
+        "np.log(gamma) + math.log(2.0)",
+        "np.log(gamma)",
+        _LAM,
+    ),
+    (
+        "λ*: weights without |μ|",
+        "dropped term",
+        f"{_ROOT}:_solve",
+        "decay = np.log(t) + np.log(m) + doubled",
+        "decay = np.log(t) + doubled",
+        _LAM,
+    ),
+    (
+        "λ*: up and down exchanged",
+        "sign",
+        f"{_ROOT}:_solve",
+        "up = np.where(mu > 0, noise, decay)",
+        "up = np.where(mu < 0, noise, decay)",
+        _LAM,
+    ),
+    (
+        "λ*: s squared",
+        "power",
+        f"{_ROOT}:_solve",
+        "np.log(s) + np.log(m)",
+        "2 * np.log(s) + np.log(m)",
+        _LAM,
+    ),
+    (
+        "λ*: −λ*",
+        "sign",
+        f"{_ROOT}:_roots",
+        "np.where(back, -root, root)",
+        "np.where(back, root, -root)",
+        _LAM,
+    ),
+    (
+        "certificate: γ for 2γ",
+        "factor",
+        f"{_CERT}:certify_equilibrium",
+        "2 * _weight(gamma",
+        "_weight(gamma",
+        ("p1.eq9",),
+    ),
+    (
+        "certificate: noise and decay exchanged",
+        "swap",
+        f"{_CERT}:_sides",
+        "(n, d) if m > 0 else (d, n)",
+        "(d, n) if m > 0 else (n, d)",
+        ("p1.eq9", "p1.eq10"),
+    ),
+    (
+        "certificate: weights without |μ|",
+        "dropped term",
+        f"{_CERT}:_sides",
+        "size * factor",
+        "factor",
+        ("p1.eq9", "p1.eq10"),
+    ),
+    (
+        "certificate: e^{λμ}",
+        "factor",
+        f"{_CERT}:_sides",
+        "2 * abs(m)",
+        "abs(m)",
+        ("p1.eq9", "p1.eq10"),
+    ),
+    (
+        "compiled: noise not centred",
+        "centring",
+        f"{_CODE}._noise",
+        "samples - samples.mean(-2)[..., None, :]",
+        "samples",
+        ("p1.eq7",),
+    ),
+    (
+        "compiled: decay γθ·J",
+        "factor",
+        f"{_CODE}.drift",
+        "- 2.0 * decay * pull",
+        "- decay * pull",
+        ("p1.eq7",),
+    ),
+    (
+        "compiled: decay +2γθ·J",
+        "sign",
+        f"{_CODE}.drift",
+        "- 2.0 * decay * pull",
+        "+ 2.0 * decay * pull",
+        ("p1.eq7",),
+    ),
+    (
+        "compiled: noise 2σ²",
+        "factor",
+        f"{_CODE}.drift",
+        "return s2 * spread",
+        "return 2.0 * s2 * spread",
+        ("p1.eq7",),
+    ),
+    (
+        "compiled loss: gradient of another entry first",
+        "swap",
+        "numeric._loss:compile_loss",
+        "list(loss.gradient)",
+        "list(loss.gradient)[::-1]",
+        ("p1.eq7", "p1.thm1.3.corrected"),
+    ),
+)
+
+NUMERIC = of_rows(_ROWS, REASONS)
