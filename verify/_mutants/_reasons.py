@@ -61,12 +61,6 @@ def _target_has_no_sign() -> bool:
     return turned == norm2(net.U @ net.W @ net.x + net.y)
 
 
-def _square_is_stronger() -> bool:
-    """Return whether cᵀA²c = ‖Ac‖² for every c, so that Tr[ΣA²] = 0 forces Σ A = 0."""
-    A, c = matrix("A", "n", "n", symmetric=True), matrix("c", "n", 1)
-    return c.T @ A @ A @ c == norm2(A @ c)
-
-
 def _any_activation() -> bool:
     """Return whether ∇ℓ·J = 0 whatever function stands for tanh in built-in losses."""
     found = 0
@@ -113,12 +107,6 @@ REASONS = {
         "The statements hold for every y, and y → −y makes one residual of the other.",
         _target_has_no_sign,
     ),
-    "hypothesis: Tr[ΣA] for Tr[ΣA²]": Equivalence(
-        "Tr[ΣA] > 0 implies Tr[ΣA²] > 0, so that what follows from the statement's "
-        "hypothesis follows from this one: the route looks at the conclusion only "
-        "where the hypothesis holds, not at the converse.",
-        _square_is_stronger,
-    ),
     "jets: tanh′ = 1 + tanh²": Equivalence(
         "What the routes compare holds for any function in the place of tanh: a wrong "
         "derivative is that of another function, used on both sides.",
@@ -127,9 +115,5 @@ REASONS = {
     "p1.eq5: decay 0 → 1": Equivalence(
         "(5) is the law without weight decay: the factor multiplies γ = 0.",
         _no_decay_no_factor,
-    ),
-    "transport: A²∇ℓ": Equivalence(
-        "The row compares −v with the claimed factor times v: any v ≠ 0 decides it. "
-        "That v is A∇ℓ follows from the other row."
     ),
 }

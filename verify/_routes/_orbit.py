@@ -60,8 +60,11 @@ def orbit_terms(
 # Σ(θ_λ) = e^{aλA} Σ e^{aλA}. The subject is a.
 
 
+_HESSIANS = 6  # parameters up to which the Hessian is worked out
+
+
 def transport_symbolic(subject: int, context: Context) -> Evidence:
-    """Decide ∇ℓ·Aθ = 0, whose gradient says d∇ℓ(θ_λ)/dλ = −A∇ℓ, and compare aA∇ℓ."""
+    """Decide ∇ℓ·Aθ = 0, and compare d∇ℓ(θ_λ)/dλ = ∇²ℓ Aθ with aA∇ℓ."""
 
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for declaration in declarations_of(context):
@@ -69,10 +72,13 @@ def transport_symbolic(subject: int, context: Context) -> Evidence:
             if loss is None or A is None:
                 continue
             gradient = sp.Matrix(loss.gradient)
-            flow = A * sp.Matrix(declaration.space.symbols)
-            yield declaration.name, gradient.dot(flow), sp.S.Zero
-            for entry in A * gradient:
-                yield declaration.name, -entry, subject * entry
+            theta = sp.Matrix(declaration.space.symbols)
+            yield declaration.name, gradient.dot(A * theta), sp.S.Zero
+            if len(theta) > _HESSIANS:  # the other row implies the rate
+                continue
+            rate = gradient.jacobian(theta) * A * theta
+            for left, entry in zip(rate, A * gradient, strict=True):
+                yield declaration.name, left, subject * entry
 
     return symbolic_evidence(
         "transport",

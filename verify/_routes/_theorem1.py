@@ -327,14 +327,18 @@ def uniqueness_symbolic(subject: str, context: Context) -> Evidence:
 
 
 def uniqueness_exact(subject: str, context: Context) -> Evidence:
-    """Check that G falls strictly along seven points whenever the hypothesis holds."""
+    """Check that G falls strictly on the orbit where it should, else is 0 there."""
 
     def sides(instance: Instance) -> Sides | None:
-        if not hypothesis(subject, instance):
+        holds = hypothesis(subject, instance)
+        if not holds and subject != "corrected":
             return None
         values = _balances(instance)
         if values is None:
             return None
+        if not holds:
+            vanishes = not any(values)
+            return Sides(Fraction(int(vanishes)), Fraction(0), degenerate=True)
         smallest = min(a - b for a, b in pairwise(values))
         return Sides(smallest, Fraction(0))
 
@@ -346,7 +350,8 @@ def uniqueness_exact(subject: str, context: Context) -> Evidence:
         "exact orbit",
         sides,
         context,
-        r"the smallest fall of $G$ between neighbouring points (left) must exceed 0",
+        r"the smallest fall of $G$ between neighbouring points (left) must exceed 0; "
+        r"where the hypothesis fails, left is 1 if $G$ vanishes at all of them",
         examples=(first,),
         min_samples=2,
         relation=Fraction.__gt__,
