@@ -82,7 +82,7 @@ def verify(
         seed: the seed of every random stream; same seed and profile, same verdicts.
         profile: "quick", "standard" or "deep": all sample sizes.
         progress: called as progress(claim id, claims done, claims in all).
-        jobs: processes to use; the results do not depend on it.
+        jobs: processes to use, at most; the results do not depend on it.
 
     Returns:
         The finished campaign.
@@ -107,6 +107,7 @@ def verify(
     own = user_claims(what) if isinstance(what, Declaration) else ()
     subject, claims = _select(what)
     start = time.perf_counter()
+    jobs = min(jobs, len(groups(claims)))
     if jobs == 1:
         results = _in_turn(claims, profile, seed, subject, progress)
     else:

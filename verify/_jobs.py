@@ -80,7 +80,7 @@ def in_processes(
     Raises:
         WorkerError: where a process was killed or crashed.
     """
-    executor = get_reusable_executor(max_workers=min(jobs, len(tasks)), reuse=False)
+    executor = get_reusable_executor(max_workers=jobs, reuse=False)
     results: list[ClaimResult] = []
     try:
         futures = [executor.submit(work, task) for task in tasks]
