@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from symbolic import Witness
-from verify import (
-    Audit,
-    Breakage,
-    Campaign,
-    ClaimResult,
-    Evidence,
-    Figure,
-    Rate,
-    Series,
-    TwinResult,
-    Vacuity,
-)
+from verify import Breakage, Campaign, ClaimResult, Evidence, Figure, Series, TwinResult
+
+
+if TYPE_CHECKING:
+    from verify import Audit, Rate, Vacuity
 
 
 SCHEMA = 1

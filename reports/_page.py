@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from math import fsum
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,7 +22,11 @@ from reports._words import (
     verdict_name,
 )
 from symbolic import Verdict
-from verify import Audit, Campaign
+from verify import Campaign
+
+
+if TYPE_CHECKING:
+    from verify import Audit
 
 
 def render_html(campaign: Campaign, audit: Audit | None = None) -> str:

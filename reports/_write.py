@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports._document import to_json
 from reports._page import render_html
-from verify import Audit, Campaign
+from verify import Campaign
+
+
+if TYPE_CHECKING:
+    from verify import Audit
 
 
 class ReportError(OSError):
