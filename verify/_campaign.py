@@ -240,8 +240,7 @@ def _check_subject(declaration: Declaration) -> None:
             f"expected J with a non-zero entry, got J = 0 in {declaration.name!r}: "
             f"nothing moves, and every statement about it is empty"
         )
-    reasons = {claim.why_not(declaration) for claim in CLAIMS}
-    if None not in reasons:
+    if all(claim.why_not(declaration) is not None for claim in CLAIMS):
         raise DeclarationError(
             f"no statement applies to {declaration.name!r}, which has no loss, and "
             f"its symmetry no charge: declare a loss"
