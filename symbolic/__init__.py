@@ -68,6 +68,20 @@ from symbolic._programs.features import FeatureProgram, feature_program
 from symbolic._programs.of_loss import gradient_program, value_program
 from symbolic._programs.program import Program, ProgramNode
 from symbolic._space import ParameterSpace
+from symbolic._stationary.balance import factor_balance, pair_law, product_balance
+from symbolic._stationary.boundary import Boundary
+from symbolic._stationary.data import DataConstants
+from symbolic._stationary.elementary import elementary_logarithm
+from symbolic._stationary.network import DiagonalNetwork, diagonal_network
+from symbolic._stationary.phases import (
+    PhaseBoundaries,
+    cold_mode,
+    deep_limit,
+    modes,
+    phase_boundaries,
+)
+from symbolic._stationary.reduction import network_loss, reduced_from_loss, reduced_sde
+from symbolic._stationary.scalar import Identity, ScalarSDE, ZeroFluxDensity
 from symbolic._steps import Step
 from symbolic._symmetries.conditions import Condition, find_condition, find_conditions
 from symbolic._symmetries.integrating_factor import (
@@ -101,21 +115,25 @@ from symbolic._words.text import text
 
 
 __all__ = [
+    "Boundary",
     "Characteristic",
     "Condition",
     "Constant",
     "CovarianceFromMoments",
+    "DataConstants",
     "Declaration",
     "DeclarationError",
     "Defect",
     "DefectRange",
     "DegenerateCase",
     "Derivation",
+    "DiagonalNetwork",
     "DiscreteLaw",
     "Equilibrium",
     "Factorisation",
     "FeatureProgram",
     "Finding",
+    "Identity",
     "IntegratingFactor",
     "ItoProcess",
     "LieAlgebra",
@@ -129,36 +147,44 @@ __all__ = [
     "NotEnclosed",
     "OrbitTrace",
     "ParameterSpace",
+    "PhaseBoundaries",
     "Program",
     "ProgramNode",
     "QuadraticCharge",
+    "ScalarSDE",
     "Step",
     "Symmetry",
     "Verdict",
     "Witness",
+    "ZeroFluxDensity",
     "any_symmetric",
     "balanced_deep_net",
     "bracket",
     "broken_flow",
     "catalogue",
     "characteristic",
+    "cold_mode",
     "compare",
     "compare_polynomials",
     "deep_balance",
+    "deep_limit",
     "defect",
     "defect_over",
     "degenerate_cases",
     "derive",
     "derive_components",
     "derive_matrices",
+    "diagonal_network",
     "differential",
     "discrete_laws",
     "dot",
+    "elementary_logarithm",
     "enclose",
     "equilibrium_gradient",
     "evaluate",
     "explicit_equilibrium",
     "explicit_flow",
+    "factor_balance",
     "factorisation",
     "feature_program",
     "find_condition",
@@ -185,14 +211,21 @@ __all__ = [
     "matrix_factorisation",
     "matrix_flow",
     "matrix_step",
+    "modes",
     "moments_covariance",
     "monotone",
+    "network_loss",
     "norm2",
     "on_branches",
     "orbit_shift",
+    "pair_law",
+    "phase_boundaries",
+    "product_balance",
     "quadratic_charge",
     "random_instance",
     "random_point",
+    "reduced_from_loss",
+    "reduced_sde",
     "relu",
     "relu_neuron",
     "rescaling",

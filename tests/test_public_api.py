@@ -9,26 +9,29 @@ import pytest
 
 PUBLIC = {
     "symbolic": """
-        Characteristic Condition Constant CovarianceFromMoments Declaration
-        DeclarationError Defect DefectRange DegenerateCase Derivation DiscreteLaw
-        Equilibrium Factorisation FeatureProgram Finding IntegratingFactor
-        ItoProcess LieAlgebra Loss MatrixDerivation MatrixFlow MatrixPolynomial
-        MatrixStep NoCharge NoFactor NotEnclosed OrbitTrace ParameterSpace Program
-        ProgramNode QuadraticCharge Step Symmetry Verdict Witness any_symmetric
-        balanced_deep_net bracket broken_flow catalogue characteristic compare
-        compare_polynomials deep_balance defect defect_over degenerate_cases derive
-        derive_components derive_matrices differential discrete_laws dot enclose
+        Boundary Characteristic Condition Constant CovarianceFromMoments
+        DataConstants Declaration DeclarationError Defect DefectRange DegenerateCase
+        Derivation DiagonalNetwork DiscreteLaw Equilibrium Factorisation
+        FeatureProgram Finding Identity IntegratingFactor ItoProcess LieAlgebra Loss
+        MatrixDerivation MatrixFlow MatrixPolynomial MatrixStep NoCharge NoFactor
+        NotEnclosed OrbitTrace ParameterSpace PhaseBoundaries Program ProgramNode
+        QuadraticCharge ScalarSDE Step Symmetry Verdict Witness ZeroFluxDensity
+        any_symmetric balanced_deep_net bracket broken_flow catalogue characteristic
+        cold_mode compare compare_polynomials deep_balance deep_limit defect
+        defect_over degenerate_cases derive derive_components derive_matrices
+        diagonal_network differential discrete_laws dot elementary_logarithm enclose
         equilibrium_gradient evaluate explicit_equilibrium explicit_flow
-        factorisation feature_program find_condition find_conditions
+        factor_balance factorisation feature_program find_condition find_conditions
         finite_covariance gaussian_covariance gaussian_flow gaussian_mean
         generic_equilibrium gradient gradient_program hessian_trace
         hessian_trace_on_orbit identity integrating_factor laplacian latex
         lie_algebra linear_chain load loads low_rank matrix matrix_factorisation
-        matrix_flow matrix_step moments_covariance monotone norm2 on_branches
-        orbit_shift quadratic_charge random_instance random_point relu relu_neuron
-        rescaling rewrite sample scalar scaling second_moment sgd_process step
-        substitute symbolic_catalogue symmetric_part tanh_net text theorem2_gaussian
-        value_program zero
+        matrix_flow matrix_step modes moments_covariance monotone network_loss norm2
+        on_branches orbit_shift pair_law phase_boundaries product_balance
+        quadratic_charge random_instance random_point reduced_from_loss reduced_sde
+        relu relu_neuron rescaling rewrite sample scalar scaling second_moment
+        sgd_process step substitute symbolic_catalogue symmetric_part tanh_net text
+        theorem2_gaussian value_program zero
     """,
     "numeric": """
         Action Backprop Certificate Certificates CompilationError DataMoments
