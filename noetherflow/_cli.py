@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import noetherflow
+from noetherflow._phase import phase
 from noetherflow._problems import FAILED, Failure, Refusal, failures
 from noetherflow._running import (
     check_sound,
@@ -442,3 +443,6 @@ def _load(path: str) -> Declaration:
             f"expected a declaration file, got {path!r} "
             f"({error.strerror or type(error).__name__})"
         ) from None
+
+
+main.add_command(phase)

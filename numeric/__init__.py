@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from numeric._noise._trace import NoiseTrace, noise_trace
     from numeric._stationary.density import StationaryDensity
     from numeric._stationary.moments import DataMoments
+    from numeric._stationary.phases import PHASES, PhaseDiagram, phase_diagram
     from numeric._stationary.reduction import NoDensityError
     from numeric._torch_ensembles.model_loss import ModelLoss
 
 
 __all__ = [
+    "PHASES",
     "Action",
     "Backprop",
     "Certificate",
@@ -72,6 +74,7 @@ __all__ = [
     "OrbitMinimum",
     "OrbitStatus",
     "OrbitTerm",
+    "PhaseDiagram",
     "ReluMlp",
     "ShapeError",
     "Simulation",
@@ -94,6 +97,7 @@ __all__ = [
     "noise_moments",
     "noise_term",
     "noise_trace",
+    "phase_diagram",
     "query_key",
     "rescaling",
     "scaling",
@@ -113,6 +117,9 @@ _LATER = {
     "DataMoments": "numeric._stationary.moments",
     "ModelLoss": "numeric._torch_ensembles.model_loss",
     "NoDensityError": "numeric._stationary.reduction",
+    **dict.fromkeys(
+        ("PHASES", "PhaseDiagram", "phase_diagram"), "numeric._stationary.phases"
+    ),
     "StationaryDensity": "numeric._stationary.density",
 }
 

@@ -65,6 +65,17 @@ def number(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa} × {power}"
 
 
+def percent(share: float) -> str:
+    r"""Return a share in per cent, to a tenth where it is below ten.
+
+    >>> percent(0.05), percent(0.0432), percent(0.252), percent(1.0)
+    ('5\xa0%', '4.3\xa0%', '25\xa0%', '100\xa0%')
+    """
+    value = 100.0 * share
+    text = f"{value:.0f}" if value >= 10.0 else f"{value:.1f}".removesuffix(".0")
+    return f"{text}\N{NO-BREAK SPACE}%"
+
+
 def duration(seconds: float) -> str:
     """Return a wall-clock time as read by people.
 

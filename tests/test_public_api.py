@@ -34,16 +34,16 @@ PUBLIC = {
         theorem2_gaussian value_program zero
     """,
     "numeric": """
-        Action Backprop Certificate Certificates CompilationError DataMoments
+        PHASES Action Backprop Certificate Certificates CompilationError DataMoments
         Degeneracy Evaluators Generator LinearNet LinearNetMoments LossEvaluator
         MatrixBalance ModelLoss NeuronForms NoBalanceError NoDensityError
         NoiseMatrices NoiseMatrix NoiseMoments NoiseTrace OrbitMinimum OrbitStatus
-        OrbitTerm ReluMlp ShapeError Simulation StationaryBalance StationaryDensity
-        Stream certify_equilibria certify_equilibrium compile compile_loss
-        decay_term linear_net_moments matrix_balance matrix_rescaling
+        OrbitTerm PhaseDiagram ReluMlp ShapeError Simulation StationaryBalance
+        StationaryDensity Stream certify_equilibria certify_equilibrium compile
+        compile_loss decay_term linear_net_moments matrix_balance matrix_rescaling
         minimise_on_orbit module_source noise_equilibrium noise_function
-        noise_matrix noise_moments noise_term noise_trace query_key rescaling
-        scaling simulate stationary_balance value_output
+        noise_matrix noise_moments noise_term noise_trace phase_diagram query_key
+        rescaling scaling simulate stationary_balance value_output
     """,
     "verify": """
         PROFILES Audit Breakage Calibration Campaign Claim ClaimCheck ClaimResult
@@ -71,8 +71,8 @@ PUBLIC = {
         parametrize_with_claims relu rescaling scaling simulate verify verify_claims
     """,
     "reports": """
-        ReportError claims_markdown mutants_outcome mutants_table render_html
-        terminal_table to_json write
+        HAS_MATPLOTLIB ReportError claims_markdown draw mutants_outcome
+        mutants_table render_html terminal_table to_json write
     """,
 }
 

@@ -1,0 +1,1 @@
+"""Experiments on diagonal networks: the full SDE, and discrete SGD on Gaussian data."""
