@@ -6,6 +6,7 @@ import io
 import math
 import re
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -176,6 +177,7 @@ def _add(axes: Axes, series: Series) -> None:
         axes.plot(series.x, series.y, linestyle=style, color=colour, label=label)
 
 
+@lru_cache(maxsize=1024)
 def _label(text: str) -> str:
     """Return a label matplotlib can set: formulas where they parse, else as written."""
     # A leading underscore would hide the entry from the legend.

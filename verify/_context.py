@@ -36,6 +36,8 @@ class Profile:
         ensembles: instances of each simulated route.
         replicas: trajectories per instance.
         steps: steps per trajectory.
+        parameters: of the built-in declarations that expressions are derived for, at
+            most.
     """
 
     name: str
@@ -43,10 +45,13 @@ class Profile:
     ensembles: int
     replicas: int
     steps: int
+    parameters: int = 12
 
 
 PROFILE_SIZES = {
-    "quick": Profile("quick", exact=25, ensembles=3, replicas=64, steps=60),
+    "quick": Profile(
+        "quick", exact=25, ensembles=3, replicas=64, steps=60, parameters=6
+    ),
     "standard": Profile("standard", exact=40, ensembles=6, replicas=256, steps=120),
     "deep": Profile("deep", exact=1000, ensembles=40, replicas=1024, steps=400),
 }

@@ -64,11 +64,20 @@ class Sides:
 
 
 def declarations_of(context: Context) -> tuple[Declaration, ...]:
-    """Return the declarations under test: the subject, or everything built in."""
+    """Return the declarations under test: the subject, or what is built in.
+
+    Of the latter, those that the profile has the time for; words of matrices and exact
+    instances do not depend on the number of parameters.
+
+    Returns:
+        At least those of two parameters.
+    """
     if context.subject is not None:
         return context.subject
     every_A = (any_symmetric(n) for n in range(1, 6))
-    return (*catalogue(), *symbolic_catalogue(), *every_A)
+    built_in = (*catalogue(), *symbolic_catalogue(), *every_A)
+    most = context.profile.parameters
+    return tuple(d for d in built_in if len(d.space.symbols) <= most)
 
 
 def symbolic_evidence(
