@@ -104,7 +104,7 @@ def test_says_nothing_of_a_users_declaration() -> None:
     asked = replace(context(), subject=())  # and answers at once, without training
     for claim in CLAIMS:
         for route in claim.routes:
-            if route is momentum.momentum_exact:  # runs on declarations, too
+            if route.__module__ == momentum.__name__:  # on declarations, too
                 continue
             assert route(claim.subject, asked).verdict is Verdict.NOT_APPLICABLE
 
