@@ -4,19 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: report test check bench clean
+.PHONY: report test check bench deep clean
 
 report: $(STAMP)
 	$(BIN)/noetherflow verify --profile $(or $(PROFILE),standard)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# By hand: all claims with a second seed, all mutants, then the deep profile for hours.
+deep: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(BIN)/noetherflow mutants
+	$(BIN)/noetherflow verify --profile deep
 
 # By hand: a few minutes on one core; the results and the figure go to docs/.
 bench: $(STAMP)

@@ -38,6 +38,9 @@ def _heard(descriptor: int, seconds: float = 10) -> bytes | None:
 
 def _parent(task: str, pipe: str) -> subprocess.Popen[bytes]:
     code = (
+        # A job in the background inherits that SIGINT is ignored.
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from noetherflow._limits import run_target\n"
         f"run_target('{TASKS}:{task}', {{'pipe': {pipe!r}}}, seconds=60)"
     )

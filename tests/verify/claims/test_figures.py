@@ -61,6 +61,7 @@ def context(seed: int = 0) -> Context:
     return Context(QUICK, seed, "figures", None, shrink=False)
 
 
+@pytest.mark.slow  # the report of every change runs this seed
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_comes_out_as_expected(claim: Claim) -> None:
     result = _check(claim, QUICK, 0, None)
@@ -82,6 +83,7 @@ SECOND_SEED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "claim", [c for c in CLAIMS if c.id in SECOND_SEED], ids=lambda claim: claim.id
 )

@@ -98,7 +98,8 @@ def context(name: str = "test", profile: Profile = QUICK) -> Context:
 # Verdicts.
 
 
-@pytest.mark.parametrize("seed", [1])  # the report of every change runs 0
+@pytest.mark.slow  # the report of every change runs seed 0
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claims_and_twins_come_out_as_expected(name: str, seed: int) -> None:
     result = result_of(name, seed)

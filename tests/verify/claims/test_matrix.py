@@ -86,7 +86,8 @@ def context(claim: str = "matrix", **rest: Any) -> Context:
 # The verdicts.
 
 
-@pytest.mark.parametrize("seed", [1])  # the report of every change runs 0
+@pytest.mark.slow  # the report of every change runs seed 0
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_the_claim_and_its_twin_come_out_as_expected(claim: Claim, seed: int) -> None:
     result = _check(claim, PROFILE_SIZES["quick"], seed, None)

@@ -68,7 +68,8 @@ def context(claim: str = "p2") -> Context:
     return Context(TINY, 0, claim, None, shrink=False)
 
 
-@pytest.mark.parametrize("seed", [1])  # the report of every change runs 0
+@pytest.mark.slow  # the report of every change runs seed 0
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_comes_out_as_expected(claim: Claim, seed: int) -> None:
     result = _check(claim, PROFILE_SIZES["quick"], seed, None)
