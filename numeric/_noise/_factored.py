@@ -72,9 +72,12 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
             return found
         return _factored_plain(left, right, _middle(left.centred, right.centred), None)
     if last and d1 * d2 > _LARGE:
-        square, middle = _in_blocks(left, right)
+        square = _in_blocks(left.values, right.values)
         found = _uncentred(left, right, square, None)
-        return found or _factored_plain(left, right, middle, None)
+        if found is not None:
+            return found
+        middle = _in_blocks(left.centred, right.centred) / N**2
+        return _factored_plain(left, right, middle, None)
     total = source.total()
     found = _uncentred(left, right, total_square(total), None if last else total)
     if found is not None:
@@ -84,17 +87,11 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     return _factored_plain(left, right, total_square(H), None if last else H)
 
 
-def _in_blocks(left: Vectors, right: Vectors) -> tuple[float, float]:
-    """Return ‖Σ g‖² and ‖E[βαᵀ]‖² without a matrix of the parameter's size."""
-    p, q, N = left.values, right.values, left.count
+def _in_blocks(p: Tensor, q: Tensor) -> float:
+    """Return ‖pᵀq‖² without a matrix of the parameter's size."""
     step = max(1, _LARGE // q.shape[1])
-    square = middle = 0.0
-    for low in range(0, p.shape[1], step):
-        block = p[:, low : low + step].T @ q
-        square += total_square(block)
-        block.div_(N).addr_(left.mean[low : low + step], right.mean, alpha=-1.0)
-        middle += total_square(block)
-    return square, middle
+    blocks = range(0, p.shape[1], step)
+    return sum(total_square(p[:, low : low + step].T @ q) for low in blocks)
 
 
 def _factored_forms(
