@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import product as cartesian
 
 import hypothesis.strategies as st
-import sympy as sp
 
 from symbolic import (
     Verdict,
@@ -30,6 +29,7 @@ from verify._routes._general_cases import (
     plain_net,
     product_pair,
 )
+from verify._routes._general_product import PRODUCT
 from verify._routes._general_quantities import (
     charge,
     covariance_of,
@@ -40,7 +40,6 @@ from verify._routes._general_quantities import (
 )
 from verify._routes._words import (
     ROUTE,
-    Example,
     Row,
     not_for_subjects,
     words_evidence,
@@ -48,21 +47,6 @@ from verify._routes._words import (
 
 
 _ZERO = Fraction(0)
-# ℓ = (uw − y)² at (1, 2) with y = 0, 2: g = (8, 4), (0, 0).
-_SHOWN = {
-    "loss": "(u*w - y)**2",
-    "u": "1",
-    "w": "2",
-    "data": "y=0; y=2",
-    "A": "diag(1, -1)",
-    "sigma2": "2",
-}
-_PRODUCT = Example(
-    {"theta": sp.Matrix([1, 2]), "A": sp.diag(1, -1), "a": sp.Matrix([1, 0])},
-    ({"g": sp.Matrix([8, 4])}, {"g": sp.Matrix([0, 0])}),
-    _SHOWN,
-    {"sigma2": sp.Integer(2), "gamma": sp.S.One},
-)
 
 
 # Itô's lemma (25). The subject is c in df = (∇f·μ + c·Tr[Gᵀ∇²fG])dt + ∇fᵀG dW.
@@ -300,5 +284,5 @@ def sde_words(subject: tuple[int, int], context: Context) -> Evidence:
         r"the drifts of $a\cdot\theta$ and of $C$ under (1) against $\mu$ and "
         r"$\frac12\mathrm{Tr}[GG^\top\nabla^2C]$",
         "n, A, a and the data",
-        example=_PRODUCT,
+        example=PRODUCT,
     )

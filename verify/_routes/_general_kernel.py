@@ -30,6 +30,7 @@ from verify._routes._general_cases import (
     plain_net,
     product_pair,
 )
+from verify._routes._general_product import PRODUCT, SHOWN
 from verify._routes._general_quantities import (
     covariance_of,
     noise_trace,
@@ -45,21 +46,6 @@ from verify._routes._words import (
 
 
 _ZERO = Fraction(0)
-# ℓ = (uw − y)² at (1, 2) with y = 0, 2: g = (8, 4), (0, 0).
-_SHOWN = {
-    "loss": "(u*w - y)**2",
-    "u": "1",
-    "w": "2",
-    "data": "y=0; y=2",
-    "A": "diag(1, -1)",
-    "sigma2": "2",
-}
-_PRODUCT = Example(
-    {"theta": sp.Matrix([1, 2]), "A": sp.diag(1, -1), "a": sp.Matrix([1, 0])},
-    ({"g": sp.Matrix([8, 4])}, {"g": sp.Matrix([0, 0])}),
-    _SHOWN,
-    {"sigma2": sp.Integer(2), "gamma": sp.S.One},
-)
 
 
 # (27)–(29). The subject is "charge", or "perturbed" for C + ½‖θ‖².
@@ -91,7 +77,7 @@ def kernel_words(subject: str, context: Context) -> Evidence:
         r"$\|\sqrt\Sigma\nabla C\|^2 = \nabla C^\top\Sigma\nabla C$ against 0",
         "n, A and the data",
         (r"$\Sigma = E[gg^\top] - \bar g\bar g^\top$ with $g\cdot A\theta = 0$.",),
-        _PRODUCT,
+        PRODUCT,
     )
 
 
@@ -243,7 +229,7 @@ def _silent_example(context: Context) -> Evidence:
     """Return Tr[ΣA] = 0 with AΣ ≠ 0, for an indefinite A."""
     # ℓ = (uw − y)² at (1, 1) with y = 0, 2.
     gradients = ({"g": sp.Matrix([2, 2])}, {"g": sp.Matrix([-2, -2])})
-    shown = _SHOWN | {"w": "1"}
+    shown = SHOWN | {"w": "1"}
     balanced = Example({"A": sp.diag(1, -1)}, gradients, shown, {})
     law = quadratic_charge()
     seen = norm2(law.A @ (law.g - law.g.mean())).mean()

@@ -32,6 +32,7 @@ from verify._routes._general_cases import (
     plain_net,
     product_pair,
 )
+from verify._routes._general_product import PRODUCT
 from verify._routes._general_quantities import (
     charge,
     covariance_of,
@@ -49,21 +50,6 @@ from verify._routes._words import (
 
 
 _ZERO = Fraction(0)
-# ℓ = (uw − y)² at (1, 2) with y = 0, 2: g = (8, 4), (0, 0).
-_SHOWN = {
-    "loss": "(u*w - y)**2",
-    "u": "1",
-    "w": "2",
-    "data": "y=0; y=2",
-    "A": "diag(1, -1)",
-    "sigma2": "2",
-}
-_PRODUCT = Example(
-    {"theta": sp.Matrix([1, 2]), "A": sp.diag(1, -1), "a": sp.Matrix([1, 0])},
-    ({"g": sp.Matrix([8, 4])}, {"g": sp.Matrix([0, 0])}),
-    _SHOWN,
-    {"sigma2": sp.Integer(2), "gamma": sp.S.One},
-)
 
 
 # The norm under scale invariance. The subject of `step_*` is c in
@@ -297,7 +283,7 @@ def time_words(subject: int, context: Context) -> Evidence:
             r"the time from one point to another is $\frac1{\sigma^2}\int"
             r"\|A\theta_\lambda\|^2/\mathrm{Tr}[\Sigma(\theta_\lambda)A]\,d\lambda$.",
         ),
-        _PRODUCT,
+        PRODUCT,
     )
 
 
@@ -346,7 +332,7 @@ def phases_words(subject: tuple[int, int], context: Context) -> Evidence:
             r"$-\nabla^2L\,\delta$; along them $C$ moves at "
             r"$\sigma^2\mathrm{Tr}[\Sigma A]$.",
         ),
-        _PRODUCT,
+        PRODUCT,
     )
 
 
