@@ -25,12 +25,14 @@ from verify._claims import (
     _p2_limits,
     _p2_moments,
     _p2_phases,
+    _p2_posterior,
     _p2_rate,
     _p2_thm4_1,
 )
 from verify._context import PROFILE_SIZES, Context, Profile
 from verify._evidence import Evidence
 from verify._routes import (
+    _diagonal_posterior as posterior,
     _stationary_balance as balance,
     _stationary_cases as cases,
     _stationary_deep as deep,
@@ -61,6 +63,7 @@ CLAIMS: tuple[Claim, ...] = (
     *_p2_moments.CLAIMS,
     *_p2_a3.CLAIMS,
     *_p2_limits.CLAIMS,
+    *_p2_posterior.CLAIMS,
 )
 
 
@@ -207,6 +210,9 @@ ALTERED: tuple[tuple[Route, Any], ...] = (
     (balance.slopes_exact, "function"),
     (balance.rank_symbolic, "printed"),
     (balance.rank_exact, "printed"),
+    (posterior.posterior_symbolic, F(5)),
+    (posterior.posterior_symbolic, F(600)),
+    (posterior.posterior_simulated, F(3)),
 )
 
 
@@ -239,6 +245,10 @@ FAULTS: tuple[tuple[Any, str, str, Route, Any], ...] = (
     (balance.Slopes.moments, "A @ A.T", "A.T @ A", balance.balance_exact, F(1)),
     (balance.Gate.slopes, "dot(self.w, x) > 0", "dot(self.w, x) > 9",
      balance.rank_exact, "seen"),
+    (posterior._bound, "state.place.sum(axis=1)", "0 * state.place[:, 0]",
+     posterior.posterior_simulated, None),
+    (posterior.Gibbs.log_mass, "eps / (2 * size)", "1 / (2 * size)",
+     posterior.posterior_simulated, None),
 )  # fmt: skip
 
 
@@ -269,6 +279,31 @@ def test_a_seeded_fault_is_seen(
 
 
 # --- examples by hand ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eps", [1.0, 1e-2, 1e-6])
+def test_mass_near_the_balance(eps: float) -> None:
+    """Two quadratures and a count agree on q(|u² − w²| ≤ ε) for standard normal q."""
+    exact = posterior.normal_mass(eps)
+    direct = mpmath.quad(lambda x: mpmath.besselk(0, x), [0, eps / 2]) * 2 / mpmath.pi
+    assert exact == pytest.approx(float(direct), rel=1e-9)
+    bound = posterior.Gibbs(0.0, 0.0, 1.0, 0.5).log_mass(eps)
+    assert math.log(exact) <= bound <= math.log(exact) + 0.2 * eps
+    if eps == 1.0:
+        u, w = np.random.default_rng(0).standard_normal((2, 200_000))
+        share = float(np.mean(np.abs(u * u - w * w) <= eps))
+        assert abs(share - exact) < 0.006  # Hoeffding at 1e-6: 0.0060
+
+
+def test_mass_near_the_balance_of_gibbs_law() -> None:
+    """The bound is above, and near, a quadrature over the plane."""
+    q = posterior.Gibbs(1.0, 0.6, 0.4, 0.7)
+    u = np.linspace(-5, 5, 3001)
+    U, W = np.meshgrid(u, u, indexing="ij")
+    v, size = U * W, U * U + W * W
+    weight = np.exp(-(v * v - 1.2 * v) / 0.4 - 0.7 * size)
+    share = float(weight[np.abs(U * U - W * W) <= 0.2].sum() / weight.sum())
+    assert share - 0.002 < math.exp(q.log_mass(0.2)) < 1.1 * share
 
 
 def test_decay_alone() -> None:
