@@ -11,6 +11,7 @@ from verify._routes._diagonal_simulation import (
     Law,
     density_by_sums,
     density_by_weights,
+    density_kept,
     signs_kept,
 )
 
@@ -46,7 +47,7 @@ CLAIMS = (
         subject=Law(),
         twin_statement="The same density at twice the temperature.",
         twin_subject=Law(Fraction(2)),
-        routes=(density_by_sums, density_by_weights),
+        routes=(density_by_sums, density_by_weights, density_kept),
         assumptions=(_SIGN, _NOISE, _COLD),
         derivation=(
             r"$\partial\ell/\partial u_i^{(k)} = q\,v_i/u_i^{(k)}$ with one $q = 2x(vx "

@@ -83,13 +83,21 @@ class Setting:
         Two factors: ln v leaves −∞ at the rate (1 − s)²/2s·(β₂ − γ), s the share, and
         the minimum is reached at 4(β₂ − γ). More: at 2Nc v^{2D/N}β₁ at the minimum v.
         """
-        m, s = self.moments, float(self.share)
+        if self.factors != 2:
+            return 12 * self.forgetting
+        s = float(self.share)
+        return 12 * self.forgetting * max(1.0, 4 * s / (1 - s) ** 2)
+
+    @property
+    def forgetting(self) -> float:
+        """Return in which time the minimum of the loss is reached to 1/e."""
+        m = self.moments
         pull = abs(m.beta2) - self.gamma
         if self.factors == 2:
-            return float(12 / (pull * min((1 - s) ** 2 / (2 * s), 2.0)))
+            return float(1 / (2 * pull))
         v, N = pull / m.beta1, self.factors
         c = self.width ** (2 / N - 1)
-        return float(12 / (2 * N * c * v ** (2 - 2 / N) * m.beta1))
+        return float(1 / (2 * N * c * v ** (2 - 2 / N) * m.beta1))
 
     def describe(self) -> dict[str, str]:
         """Return names → values."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import wraps
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from symbolic import Verdict, Witness
 from verify._assert_rates import dkw_distance
 from verify._context import Context
 from verify._diagonal._figures import densities, phases, tail
+from verify._diagonal._kept import kept
 from verify._diagonal._settings import Ends, experiment
 from verify._evidence import Evidence, Figure
 from verify._radii import binomial_upper, dkw_radius
@@ -149,6 +151,67 @@ def _two_sample(a: Array, b: Array) -> float:
 
 
 @_simulated
+def density_kept(subject: Law, context: Context) -> Evidence:
+    """Start at the density, at any temperature below T_c: is it kept?
+
+    Args:
+        subject: the law claimed.
+        context: profile and streams.
+
+    Returns:
+        SUPPORTED where the ranks F(v) stay uniform for every setting, and for all
+        settings of one number of factors together.
+    """
+    route = "SDE from the density"
+    plain = replace(context, claim=SHARED, shrink=False)
+    found = kept(plain, float(subject.factor))
+    groups = [(f"{e.setting.factors} factors", [e]) for e in found]
+    for N in sorted({e.setting.factors for e in found}):
+        groups.append((f"{N} factors", [e for e in found if e.setting.factors == N]))
+    alpha = context.alpha / len(groups)
+    rows = []
+    for name, members in groups:
+        ranks = np.concatenate([e.ranks for e in members])
+        distance = dkw_distance(ranks, _uniform)[0]
+        radius = dkw_radius(len(ranks), alpha)
+        rows.append((distance - radius - _MATTERS, distance, radius, name, members))
+    excess, distance, radius, _, members = max(rows, key=_first)
+    together = "; ".join(
+        f"{name} {d:.3f} (band ±{r:.3f})" for _, d, r, name, _ in rows[len(found) :]
+    )
+    if not excess <= 0:
+        witness = Witness(
+            members[0].setting.describe(),
+            f"sup|F_n - F| = {distance:.4f}",
+            f"at most {radius + _MATTERS:.4f}",
+            exact=False,
+        )
+        return Evidence(
+            route,
+            Verdict.REFUTED,
+            f"Replicas from the law claimed leave it: {together}.",
+            instances=len(found),
+            alpha=context.alpha,
+            counterexample=witness,
+        )
+    return Evidence(
+        route,
+        Verdict.SUPPORTED,
+        f"{len(found)} drawn settings, T from .05 to .9 of T_c (of β₂/α₃ for more "
+        f"factors), {len(found[0].ranks)} replicas each that start at the density: "
+        f"sup|F_n − F| at most {max(row[1] for row in rows):.3f} for one setting; "
+        f"together: {together}; {_MATTERS:g} is what matters.",
+        instances=len(found),
+        alpha=context.alpha,
+        detectable=2 * max(row[2] for row in rows[len(found) :]) + _MATTERS,
+    )
+
+
+def _uniform(x: Array) -> Array:
+    return np.asarray(np.clip(x, 0.0, 1.0))
+
+
+@_simulated
 def signs_kept(subject: Law, context: Context) -> Evidence:
     """Count the replicas that keep the sign of v; put some of them at 0.
 
@@ -223,5 +286,5 @@ def _to_mixture(v: Array, law: StationaryDensity, z: Fraction) -> float:
     return dkw_distance(v, upto, below)[0]
 
 
-def _first(row: tuple[float, float, Ends]) -> float:
+def _first(row: tuple[Any, ...]) -> Any:
     return row[0]

@@ -18,6 +18,7 @@ from verify._claims import _p2_only_t, _p2_reduced, _p2_simulation, _p2_wrong_si
 from verify._context import PROFILE_SIZES, Context
 from verify._diagonal import _sde
 from verify._diagonal._gaussian import exponent, log_moment
+from verify._diagonal._kept import kept
 from verify._diagonal._sde import lanes, many_factors, run, two_factors
 from verify._diagonal._settings import Setting, experiment, follow
 from verify._routes import _diagonal_signs
@@ -30,7 +31,7 @@ from verify._routes._diagonal_discrete import (
     threshold,
     zero_exact,
 )
-from verify._routes._diagonal_simulation import Law, density_by_sums
+from verify._routes._diagonal_simulation import Law, density_by_sums, density_kept
 
 
 QUICK = PROFILE_SIZES["quick"]
@@ -226,6 +227,37 @@ def test_the_law_is_missed_with_another_ito_term(
         experiment.cache_clear()
 
     assert found.verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize(
+    ("method", "factor"), [("variance", 0.7), ("variance", 1.5), ("pull", 0.7)]
+)
+def test_a_density_of_another_sde_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, method: str, factor: float
+) -> None:
+    honest = getattr(_sde.Lanes, method)
+    context = Context(QUICK, 7, "fault", None)
+    monkeypatch.setattr(_sde.Lanes, method, lambda s, v: factor * honest(s, v))
+
+    assert density_kept(Law(), context).verdict is Verdict.REFUTED
+
+
+def test_the_density_of_another_temperature_is_not_kept() -> None:
+    context = Context(QUICK, 7, "fault", None)
+
+    assert density_kept(Law(Fraction(1, 2)), context).verdict is Verdict.REFUTED
+
+
+def test_at_least_fifty_settings_are_drawn() -> None:
+    """The standard profile draws 54 and the deep one, too: three numbers of factors."""
+    plain = Context(replace(PROFILE_SIZES["standard"], replicas=1), 0, "kept", None)
+    found = kept(plain, 1.0)
+
+    assert len(found) == 54
+    assert len({each.setting for each in found}) >= 50
+    assert {each.setting.factors for each in found} == {2, 3, 4}
+    assert max(each.setting.share for each in found) == Fraction(9, 10)
+    assert all(np.isfinite(each.ranks).all() for each in found)
 
 
 def test_a_short_run_is_not_called_stationary(monkeypatch: pytest.MonkeyPatch) -> None:
