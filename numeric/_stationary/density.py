@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from numeric._stationary.arguments import (
     temperatures,
 )
 from numeric._stationary.coordinates import Floats
+from numeric._stationary.expecting import expect
 from numeric._stationary.law import FastTable, Law, tabulate_law
 from numeric._stationary.lines import Line
 from numeric._stationary.moments import DataMoments
@@ -171,7 +172,7 @@ class StationaryDensity:
 
     def var(self) -> Any:
         """Return Var v, inf where it diverges (D = 0 only)."""
-        return self._over_panels(0.0, lambda part: self._summaries.variance(part))
+        return self._over_panels(0.0, lambda part: self._summaries.central(part, 2))
 
     def std(self) -> Any:
         """Return √Var v."""
@@ -214,6 +215,85 @@ class StationaryDensity:
                 f"expected an order below 1 + (beta1 + gamma/d)/(d alpha1 T), or an "
                 f"even one, got {k:g}: the moment diverges on both sides of 0"
             )
+
+    def stats(self, moments: str = "mv") -> Any:
+        """Return several of mean, variance, skewness and excess kurtosis.
+
+        The skewness is ±inf where E v³ diverges, for 1 < N ≤ 3 always, and nan where
+        it diverges on both sides of 0, where Var v does, and for an atom; the kurtosis
+        is inf where E v⁴ diverges, which for N > 1 is always.
+
+        Args:
+            moments: letters among m, v, s and k.
+
+        Returns:
+            A tuple in the order m, v, s, k; for one letter, what it stands for.
+
+        Raises:
+            ValueError: other letters, or none.
+        """
+        if not moments or set(str(moments)) - set("mvsk"):
+            raise ValueError(
+                f"expected moments of letters among m, v, s and k, got {moments!r}"
+            )
+        each = {"m": self.mean, "v": self.var, "s": self._skew, "k": self._kurtosis}
+        found = tuple(value() for letter, value in each.items() if letter in moments)
+        return found if len(found) > 1 else found[0]
+
+    def _skew(self) -> Any:
+        return self._standardised(3)
+
+    def _kurtosis(self) -> Any:
+        return self._standardised(4) - 3
+
+    def _standardised(self, order: int) -> Any:
+        """Return E (v − E v)ᵏ/(Var v)^{k/2}, nan where there is no such thing."""
+
+        def each(part: Panels) -> Floats:
+            with np.errstate(invalid="ignore"):  # ∞ − ∞ and ∞/∞ are the nan promised
+                spread = self._summaries.central(part, 2)
+                return self._summaries.central(part, order) / spread ** (order / 2)
+
+        return self._over_panels(math.nan, each)
+
+    def expect(
+        self,
+        func: Callable[[float], float] | None = None,
+        lb: float | None = None,
+        ub: float | None = None,
+        conditional: bool = False,
+    ) -> Any:
+        """Return E f(v), by adaptive quadrature in the probability.
+
+        Args:
+            func: f, of a float; the identity by default. It should be continuous: put
+                jumps into `lb` and `ub`.
+            lb: lower end of what is integrated over, by default of the support.
+            ub: upper end.
+            conditional: whether to divide by the probability of [lb, ub].
+
+        Returns:
+            The expectation at each temperature.
+
+        Raises:
+            ValueError: for an end that is nan, where [lb, ub] has no probability to
+                divide by, and where the quadrature does not converge, as where the
+                expectation diverges.
+
+        >>> law = StationaryDensity(2, 1, moments=DataMoments.gaussian(1, 1), T=0.1)
+        >>> print(f"{law.expect(lambda v: v * v):.9f} {law.moment(2):.9f}")
+        0.965190587 0.965190587
+        """
+        low = -math.inf if lb is None else float(lb)
+        high = math.inf if ub is None else float(ub)
+        if math.isnan(low) or math.isnan(high):
+            raise ValueError(f"expected numbers lb and ub, got {lb!r} and {ub!r}")
+        function = float if func is None else func
+        found = []
+        for T in np.ravel(self.T):
+            law = replace(self, T=float(T))
+            found.append(expect(law, function, low, high, conditional=conditional))
+        return self._shaped(np.array(found))
 
     def entropy(self) -> Any:
         """Return the differential entropy −E log p(v), −inf for an atom."""

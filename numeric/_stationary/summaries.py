@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,25 +69,39 @@ class Summaries:
             growths,
         )
 
-    def variance(self, panels: Panels) -> Floats:
-        """Return Var v from deviations of the mean, which are small near T = 0."""
+    def central(self, panels: Panels, order: int) -> Floats:
+        """Return E (v − E v)^order, order ≥ 2, inf where it diverges.
+
+        From deviations of the mean, which are small near T = 0.
+
+        Args:
+            panels: of some temperatures.
+            order: k.
+
+        Returns:
+            The moment at each temperature.
+        """
         form = self.reduced.form
         deviation = form.offset(panels.s)
         ends = form.value(self.table.edges[[0, -1]])
         centre = float(form.value(np.zeros(1))[0])
         mean = self._with_tails(panels, panels.integral(deviation), ends, centre)
-        around = (deviation - mean[panels.owner, None]) ** 2
-        inside = panels.integral(around)
-        result = inside / panels.total()
+        around = (deviation - mean[panels.owner, None]) ** order
+        result = panels.integral(around) / panels.total()
         for tail, end, growth in (
             (panels.left_tail, ends[0], form.left.growth),
             (panels.right_tail, ends[1], form.right.growth),
         ):
-            about = centre + mean
-            square = tail(0.0) * about**2 - 2 * about * _times(end, tail(growth))
-            square = square + _times(end * end, tail(2 * growth))
-            result = result + square / panels.total()
-        return np.asarray(result * self.reduced.scale**2)
+            about = -(centre + mean)
+            # The highest power first: where it diverges, the rest is of no matter.
+            power = _times(end**order, tail(order * growth))
+            for k in range(order):
+                part = math.comb(order, k) * about ** (order - k)
+                power = power + np.where(
+                    np.isinf(power), 0.0, part * _times(end**k, tail(k * growth))
+                )
+            result = result + power / panels.total()
+        return np.asarray(result * (self.reduced.sign * self.reduced.scale) ** order)
 
     def _with_tails(
         self, panels: Panels, inside: Floats, ends: Floats, centre: float

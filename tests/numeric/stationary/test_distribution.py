@@ -410,3 +410,117 @@ def test_many_values_where_the_noise_dips(sigma: float) -> None:
     few = [ours.pdf(v[k : k + 5000]) for k in range(0, len(v), 5000)]
 
     assert np.allclose(ours.pdf(v), np.concatenate(few), rtol=1e-9)
+
+
+# --- stats and expect ---
+
+
+def test_stats_of_laws_that_scipy_knows() -> None:
+    """Skewness and kurtosis of gamma, normal, inverse gamma and Student's laws."""
+    m = DataMoments(0, 0, 1.5, 2, 0.7)
+    power = 0.7 / (2 * 1.5 * 0.2)
+    pairs: list[tuple[StationaryDensity, Any, float]] = [
+        (StationaryDensity(2, 3, moments=m, T=0.2), stats.gamma(power - 0.5), 1.0),
+        (StationaryDensity(1, 3, moments=m, T=0.2), stats.norm(), 1.0),
+        (
+            StationaryDensity(1, 1, moments=DataMoments(2, 2, 2, 1, 1), T=0.1, gamma=1),
+            stats.invgamma(1 / 0.1 + 1),
+            -1.0,
+        ),
+        # y = x + ε: (v − 1)·√2 has Student's law: Q = 2(v − 1)² + 1.
+        (
+            StationaryDensity(1, 1, moments=PAPER, T=0.1),
+            stats.t(2 * (1 + 1 / (2 * 2 * 0.1)) - 1),
+            1.0,
+        ),
+    ]
+    for ours, theirs, side in pairs:
+        skew, kurtosis = ours.stats("sk")
+        assert math.isclose(skew, side * theirs.stats("s"), rel_tol=1e-9, abs_tol=1e-11)
+        assert math.isclose(kurtosis, theirs.stats("k"), rel_tol=1e-8, abs_tol=1e-11)
+
+
+def test_stats_near_no_temperature() -> None:
+    """From deviations: digits are kept where the law is narrow."""
+    found = law(3, 2, 1e-9).stats("mvsk")
+
+    assert found[:2] == (law(3, 2, 1e-9).mean(), law(3, 2, 1e-9).var())
+    assert 0 < found[1] < 1e-8
+    assert found[2] == math.inf  # E v³ is infinite at every T for three factors
+    deep = law(5, 2, 1e-9).stats("s")
+    assert abs(deep) < 1e-3
+
+
+def test_stats_of_an_atom_and_of_nothing() -> None:
+    assert law(2, 1, 0.5).stats() == (0.0, 0.0)
+    assert math.isnan(law(2, 1, 0.5).stats("s"))
+    many = law(5, 2, [0.1, 0.2]).stats("vs")
+    assert [part.shape for part in many] == [(2,), (2,)]
+    mirrored = StationaryDensity(5, 2, moments=DataMoments.gaussian(-1, 1), T=0.2)
+    assert mirrored.stats("s") == pytest.approx(-many[1][1], rel=1e-12)
+    wide = law(1, 1, 0.9).stats("mvsk")
+    assert wide[1] == math.inf
+    assert math.isnan(wide[2])
+    for letters in ("", "x", "mean"):
+        with pytest.raises(ValueError, match="letters among m, v, s and k"):
+            law().stats(letters)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 8),
+    st.sampled_from([0.02, 0.1, 0.3]),
+    st.floats(0.05, 1.5),
+    st.floats(0.05, 1.5),
+)
+def test_expectations(depth: int, T: float, a: float, b: float) -> None:
+    ours, low, high = law(depth, min(depth, 2), T), min(a, b), max(a, b)
+    share = ours.cdf(high) - ours.cdf(low)
+
+    assert ours.expect() == pytest.approx(ours.mean(), rel=1e-10)
+    assert ours.expect(lambda v: (v - 0.3) ** 2) == pytest.approx(
+        ours.moment(2) - 0.6 * ours.mean() + 0.09, rel=1e-9
+    )
+    assert ours.expect(lambda v: 1.0, low, high) == pytest.approx(share, abs=1e-13)
+    assert ours.expect(lambda v: float(v > low)) == pytest.approx(
+        ours.sf(low), abs=2e-3
+    )
+    parts = [
+        ours.expect(None, *ends) for ends in ((None, low), (low, high), (high, None))
+    ]
+    assert sum(parts) == pytest.approx(ours.mean(), rel=1e-9)
+    if share > 1e-3:
+        mean = ours.expect(lb=low, ub=high, conditional=True)
+        assert mean == pytest.approx(parts[1] / share, rel=1e-9)
+        assert low <= mean <= high
+
+
+def test_an_expectation_against_samples() -> None:
+    ours = law(3, 2, 0.2)
+    cosines = np.cos(3 * ours.rvs(100_000, random_state=0))
+    # Hoeffding at 1e-6, of numbers in [−1, 1].
+    assert abs(ours.expect(lambda v: math.cos(3 * v)) - cosines.mean()) < 0.018
+
+
+def test_expectations_of_atoms_and_over_temperatures() -> None:
+    ours = law(2, 1, [[0.1], [0.5]])
+
+    assert ours.expect(math.cos).shape == (2, 1)
+    assert ours.expect(math.cos)[1, 0] == 1.0
+    assert law(2, 1, 0.5).expect(math.cos, 0.1) == 0.0
+    assert law(2, 1, 0.5).expect(math.cos, -1, 1, conditional=True) == 1.0
+    assert law().expect(None, 2.0, 1.0) == 0.0
+
+
+def test_expectations_that_do_not_exist() -> None:
+    for ours, function in (
+        (law(1, 1, 0.9), lambda v: v * v),
+        (law(2, 1, 0.1), lambda v: v**3),
+        (law(2, 1, 0.1), lambda v: math.nan),
+    ):
+        with pytest.raises(ValueError, match="whose expectation converges"):
+            ours.expect(function)
+    with pytest.raises(ValueError, match="some probability between them"):
+        law().expect(None, -2.0, -1.0, conditional=True)
+    with pytest.raises(ValueError, match="expected numbers lb and ub"):
+        law().expect(None, math.nan)
