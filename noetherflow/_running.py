@@ -132,12 +132,22 @@ def _plain_progress(claim: str, done: int, total: int) -> None:
     click.echo(f"{done}/{total} {claim}", err=True)
 
 
-def run_audit(seed: int, profile: str) -> Audit:
-    """Look at the statistics and the strategies, with a line on stderr."""
-    from verify import audit
+def run_audit(seed: int, profile: str, jobs: int) -> Audit:
+    """Look at the statistics and the strategies, with a line on stderr.
+
+    Returns:
+        What was found.
+
+    Raises:
+        Failure: a process was killed.
+    """
+    from verify import WorkerError, audit
 
     click.echo("the statistics, checked by themselves", err=True)
-    return audit(seed=seed, profile=profile)
+    try:
+        return audit(seed=seed, profile=profile, jobs=jobs)
+    except WorkerError as error:
+        raise Failure(str(error)) from error
 
 
 def check_sound(audit: Audit | None, page: Path) -> None:

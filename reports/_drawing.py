@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ try:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
     from matplotlib.mathtext import MathTextParser
+
+    from reports._ticks import make_room, set_ticks
 except ImportError:  # it comes with the extra `report`
     HAS_MATPLOTLIB = False
 else:
@@ -53,7 +56,6 @@ _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": _INK,
     "axes.facecolor": "none",
-    "axes.formatter.use_mathtext": True,
     "axes.grid": True,
     "axes.labelcolor": _INK,
     "axes.labelsize": 11.0,
@@ -81,6 +83,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.color": _INK,
 }
 _SIZE = (5.4, 3.3)  # inches; the page scales it to the column
+_HIGH = 32  # letters along the upright axis
 
 
 def draw(figure: Figure, key: str) -> Markup:
@@ -139,7 +142,7 @@ def _svg(figure: Figure) -> str:
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()  # a user's matplotlibrc must not change the bytes
         matplotlib.rcParams.update(_SETTINGS)
-        canvas = Canvas(figsize=_SIZE, layout="constrained")
+        canvas = Canvas(figsize=_SIZE)
         FigureCanvasSVG(canvas)
         _fill(canvas.add_subplot(), figure)
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -153,10 +156,13 @@ def _fill(axes: Axes, figure: Figure) -> None:
     axes.set_yscale(figure.yscale)
     for series in figure.series:
         _add(axes, series)
+    set_ticks(axes.xaxis, figure.xscale)
+    set_ticks(axes.yaxis, figure.yscale)
     axes.set_xlabel(_label(figure.xlabel))
-    axes.set_ylabel(_label(figure.ylabel))
+    axes.set_ylabel(_label(_wrapped(figure.ylabel)))
     if any(series.label for series in figure.series):
         axes.legend(loc="best")
+    make_room(axes, _SIZE, _SETTINGS["font.size"])
 
 
 def _add(axes: Axes, series: Series) -> None:
@@ -175,6 +181,11 @@ def _add(axes: Axes, series: Series) -> None:
     else:
         style = (0, (4.5, 2.2)) if series.kind == "dashed" else "-"
         axes.plot(series.x, series.y, linestyle=style, color=colour, label=label)
+
+
+def _wrapped(text: str) -> str:
+    """Return a label in lines no longer than the axis is high; formulas in one."""
+    return text if "$" in text else "\n".join(textwrap.wrap(text, _HIGH))
 
 
 @lru_cache(maxsize=1024)

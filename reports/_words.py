@@ -61,8 +61,17 @@ def number(value: float) -> str:
     mantissa, _, exponent = f"{value:.3g}".replace("-", "−").partition("e")
     if not exponent:
         return mantissa
-    power = "10" + str(int(exponent.replace("−", "-"))).translate(_SUPERSCRIPTS)
+    power = power_of_ten(int(exponent.replace("−", "-")))
     return power if mantissa == "1" else f"{mantissa} × {power}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Return 10 to a whole power.
+
+    >>> power_of_ten(-3)
+    '10⁻³'
+    """
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import sympy as sp
@@ -248,10 +249,7 @@ class Symmetry:
             raise DeclarationError(
                 "expected integer sizes for the Jacobian of J, got words of matrices"
             )
-        n = self.space.size
-        return sp.ImmutableDenseMatrix(
-            n, n, lambda i, j: self.generator[i].diff(self.space.symbols[j])
-        )
+        return _jacobian(self.generator, self.space.symbols)
 
     @property
     def matrix(self) -> sp.ImmutableDenseMatrix | None:
@@ -261,8 +259,7 @@ class Symmetry:
         """
         if self.is_matrix:
             return None
-        A = self.jacobian.applyfunc(sp.expand)
-        return None if A.free_symbols & set(self.space.symbols) else A
+        return _linear_part(self.generator, self.space.symbols)
 
     @property
     def offset(self) -> tuple[sp.Expr, ...]:
@@ -357,6 +354,24 @@ class Symmetry:
             loss.expression,
             self.rho,
         )
+
+
+@lru_cache(maxsize=256)
+def _jacobian(
+    generator: tuple[sp.Expr, ...], symbols: tuple[sp.Symbol, ...]
+) -> sp.ImmutableDenseMatrix:
+    """Return ∂J_i/∂θ_j; kept, as every statement about a symmetry asks for it."""
+    rows = [[entry.diff(symbol) for symbol in symbols] for entry in generator]
+    return sp.ImmutableDenseMatrix(rows)
+
+
+@lru_cache(maxsize=256)
+def _linear_part(
+    generator: tuple[sp.Expr, ...], symbols: tuple[sp.Symbol, ...]
+) -> sp.ImmutableDenseMatrix | None:
+    """Return A where J = Aθ + b, else None."""
+    A = _jacobian(generator, symbols).applyfunc(sp.expand)
+    return None if A.free_symbols & set(symbols) else A
 
 
 def _is_matrix(space: ParameterSpace, images: Mapping[str, Any]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from verify._calibration import Calibration, calibration
-from verify._jobs import one_thread
+from verify._jobs import in_processes, one_thread
 from verify._vacuity import Vacuity, vacuity
 
 
@@ -22,21 +23,39 @@ class Audit:
     vacuity: tuple[Vacuity, ...]
 
 
-def audit(*, seed: int = 0, profile: str = "quick") -> Audit:
+def audit(*, seed: int = 0, profile: str = "quick", jobs: int = 1) -> Audit:
     """Run the statistics on true and on false claims, and look at what is drawn.
 
     Args:
         seed: the seed of every random stream.
         profile: "quick", "standard" or "deep": how many repetitions.
+        jobs: processes to use, at most two; the results do not depend on it.
 
     Returns:
         Both, the same for the same seed and profile.
 
     Raises:
         ValueError: for an unknown profile.
+        WorkerError: where a process of several was killed.
     """
+    work = partial(_part, seed=seed, profile=profile)
+    if jobs > 1:
+        parts = in_processes(work, _PARTS, 2, lambda _part: None)
+    else:
+        parts = [part for name in _PARTS for part in work(name)]
+    found = [part for part in parts if isinstance(part, Calibration)]
+    rows = [part for part in parts if not isinstance(part, Calibration)]
+    return Audit(found[0], rows[0])
+
+
+_PARTS = (("vacuity",), ("calibration",))
+
+
+def _part(
+    names: tuple[str, ...], *, seed: int, profile: str
+) -> list[Calibration | tuple[Vacuity, ...]]:
+    """Return one half, in a process of its own."""
     with one_thread():
-        return Audit(
-            calibration(seed=seed, profile=profile),
-            vacuity(seed=seed, profile=profile),
-        )
+        if names == ("calibration",):
+            return [calibration(seed=seed, profile=profile)]
+        return [vacuity(seed=seed, profile=profile)]

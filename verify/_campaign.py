@@ -167,10 +167,10 @@ def _in_parallel(
     """Check the claims in several processes; results in the order of the claims."""
     finished: list[str] = []
 
-    def done(name: str) -> None:
-        finished.append(name)
+    def done(result: ClaimResult) -> None:
+        finished.append(result.id)
         if progress is not None:
-            progress(name, len(finished), len(claims))
+            progress(result.id, len(finished), len(claims))
 
     work = partial(_check_group, profile=profile, seed=seed, subject=subject)
     found = in_processes(work, groups(claims), jobs, done)

@@ -89,7 +89,7 @@ class DigitsSettings:
 
 PRESETS = {
     "quick": DigitsSettings(
-        steps=9_000,
+        steps=3_000,
         decay_steps=500,
         gd_steps=150,
         measured=60,

@@ -19,13 +19,12 @@ from loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from verify._claim import Claim
-from verify._result import ClaimResult
 
 
 _Result = TypeVar("_Result")
 _MOST = 8  # processes by default: each holds 0.4 GB
-Done = Callable[[str], None]
-Work = Callable[[tuple[str, ...]], list[ClaimResult]]
+_IDLE = 5  # seconds: the audit that follows a campaign finds its processes awake
+Work = Callable[[tuple[str, ...]], list[_Result]]
 
 
 class WorkerError(RuntimeError):
@@ -56,23 +55,33 @@ def one_thread() -> Iterator[None]:
 
 
 def groups(claims: Iterable[Claim]) -> list[tuple[str, ...]]:
-    """Return the ids in groups that share an experiment, the largest first."""
+    """Return the ids in groups that share an experiment, the longest first.
+
+    Of single claims the last, about everything, take longest, the first least.
+    """
     together: dict[str, list[str]] = {}
     for claim in claims:
         together.setdefault(claim.shares or claim.id, []).append(claim.id)
-    return sorted(map(tuple, together.values()), key=len, reverse=True)
+    backwards = list(map(tuple, together.values()))[::-1]
+    return sorted(backwards, key=len, reverse=True)
 
 
 def in_processes(
-    work: Work, tasks: Sequence[tuple[str, ...]], jobs: int, done: Done
-) -> list[ClaimResult]:
+    work: Work[_Result],
+    tasks: Sequence[tuple[str, ...]],
+    jobs: int,
+    done: Callable[[_Result], None],
+) -> list[_Result]:
     """Return the results of all tasks, in any order.
+
+    This process is one of the processes: it starts at once, while the others import.
+    The others end when they have been idle for some seconds.
 
     Args:
         work: checks the claims of a group; importable by name.
-        tasks: the groups.
-        jobs: how many processes.
-        done: called with the id of every claim that is finished.
+        tasks: the groups, the longest first.
+        jobs: how many processes, at least 2.
+        done: called with every result.
 
     Returns:
         The results.
@@ -80,19 +89,28 @@ def in_processes(
     Raises:
         WorkerError: where a process was killed or crashed.
     """
-    executor = get_reusable_executor(max_workers=jobs, reuse=False)
-    results: list[ClaimResult] = []
+    executor = get_reusable_executor(max_workers=jobs - 1, timeout=_IDLE)
+    results: list[_Result] = []
+
+    def collect(finished: Iterable[_Result]) -> None:
+        for result in finished:
+            results.append(result)
+            done(result)
+
     try:
-        futures = [executor.submit(work, task) for task in tasks]
-        for future in as_completed(futures):
-            finished = _delivered(future.result)
-            results += finished
-            for result in finished:
-                done(result.id)
+        waiting = {executor.submit(work, task): task for task in tasks}
+        for future, task in list(waiting.items()):
+            if future.cancel():  # none of the others has begun it
+                del waiting[future]
+                collect(work(task))
+            for finished in [each for each in waiting if each.done()]:
+                del waiting[finished]
+                collect(_delivered(finished.result))
+        for finished in as_completed(waiting):
+            collect(_delivered(finished.result))
     except BaseException:
         executor.shutdown(wait=True, kill_workers=True)
         raise
-    executor.shutdown(wait=True)
     return results
 
 

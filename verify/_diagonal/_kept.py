@@ -21,7 +21,7 @@ from verify._diagonal._settings import Setting, settings
 
 
 Array = NDArray[np.float64]
-_SETTINGS, _PER_ENSEMBLE = 54, 9  # at most, and for each ensemble of the profile
+_SETTINGS = 54  # at most; 18 in the quick profile
 _FINENESS = {2: 1.0, 3: 1.0, 4: 1.5}  # of the steps, per number of factors
 _SHARES = tuple(Fraction(k, 20) for k in (1, 2, 4, 6, 8, 10, 12, 14, 16, 18))
 _TIME = 6.0
@@ -60,7 +60,7 @@ def kept(plain: Context, factor: float) -> tuple[Kept, ...]:
         The replicas of every setting for which the law claimed is a density.
     """
     replicas = max(512, 8 * plain.profile.replicas)
-    count = min(_SETTINGS, _PER_ENSEMBLE * plain.profile.ensembles)
+    count = min(_SETTINGS, 2 * plain.profile.ensembles**2)
     found: list[Kept] = []
     for N in _FINENESS:
         drawn = plain.draw(_warm(N), count // len(_FINENESS), f"kept {N}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -259,6 +260,42 @@ def sde_path(
         signs = rng.integers(0, 2, at.gradients.shape[:2]) * 2.0 - 1.0
         noise = scale * np.einsum("rk,rkn->rn", signs, at.gradients - mean[:, None])
         theta = theta - h * (mean + 2.0 * walk.gamma * theta) + noise
+    yield point(system, theta, data)
+
+
+def svag_path(
+    system: System,
+    theta: Array,
+    data: dict[str, Array],
+    walk: Walk,
+    level: int,
+    rng: np.random.Generator,
+) -> Iterator[Point]:
+    """Go by SVAG: SGD with the rate η/ℓ and the noise of the SDE at η (S = 1).
+
+    g = ½(1 + √(2ℓ − 1))g₁ + ½(1 − √(2ℓ − 1))g₂ with two independent samples has the
+    mean ḡ and the covariance ℓΣ; ℓ = 1 is SGD (Li, Malladi, Arora 2021).
+
+    Args:
+        system: the loss.
+        theta: starts, (runs, n).
+        data: samples.
+        walk: η, γ and the number of steps of length η.
+        level: ℓ.
+        rng: the random stream.
+
+    Yields:
+        Each point, the start first and the end last.
+    """
+    h, root, rows = walk.lr / level, math.sqrt(2 * level - 1), np.arange(len(theta))
+    for _ in range(walk.steps * level):
+        at = point(system, theta, data)
+        yield at
+        one, two = (
+            at.gradients[rows, rng.integers(0, SAMPLES, len(rows))] for _ in "ab"
+        )
+        g = (1 + root) / 2 * one + (1 - root) / 2 * two
+        theta = theta - h * (g + 2.0 * walk.gamma * theta)
     yield point(system, theta, data)
 
 

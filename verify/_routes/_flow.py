@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product as cartesian
+from operator import mul
 
 import numpy as np
 import sympy as sp
@@ -13,7 +14,7 @@ from numeric import compile as compile_derivation
 from symbolic import Declaration
 from verify._context import Context
 from verify._evidence import Evidence
-from verify._exact import NotRational, apply, dot, form, mean
+from verify._exact import NotRational, apply, dot, form, mean, whole
 from verify._instances import Instance, derived, flow_parts
 from verify._routes._common import (
     Factors,
@@ -253,17 +254,21 @@ def _euler_mean(instance: Instance, parts: dict[str, object], r: Fraction) -> Fr
         t - h * (m + 2 * instance.gamma * t)
         for t, m in zip(instance.theta, centre, strict=True)
     )
-    total, count = Fraction(0), 0
+    # In integers, over one denominator: there are 2ᴺ patterns.
+    kicks = [r * (a - b) for g in gradients for a, b in zip(g, centre, strict=True)]
+    numbers, d = whole([*base, *kicks])
+    n = len(base)
+    start, *rows = (numbers[k : k + n] for k in range(0, len(numbers), n))
+    entries, c = whole([entry for row in instance.A for entry in row])
+    A = [entries[k : k + n] for k in range(0, n * n, n)]
+    total = 0
     for signs in cartesian((1, -1), repeat=N):
-        moved = tuple(
-            b
-            + r
-            * sum(e * (g[i] - centre[i]) for e, g in zip(signs, gradients, strict=True))
-            for i, b in enumerate(base)
-        )
-        total += form(instance.A, moved) / 2
-        count += 1
-    return total / count - instance.charge()
+        moved = list(start)
+        for e, row in zip(signs, rows, strict=True):
+            moved = [a + e * b for a, b in zip(moved, row, strict=True)]
+        image = [sum(map(mul, row, moved)) for row in A]
+        total += sum(map(mul, moved, image))
+    return Fraction(total, 2 * 2**N * c * d * d) - instance.charge()
 
 
 def flow_compiled(subject: Factors, context: Context) -> Evidence:

@@ -13,6 +13,7 @@ import hypothesis.strategies as st
 
 from verify._context import Context
 from verify._evidence import Evidence
+from verify._exact import product
 from verify._routes._common import Sides
 from verify._routes._words import not_for_subjects
 
@@ -47,13 +48,7 @@ class M:
     rows: tuple[tuple[Number, ...], ...]
 
     def __matmul__(self, other: M) -> M:
-        columns = tuple(zip(*other.rows, strict=True))
-        return M(
-            tuple(
-                tuple(sum(a * b for a, b in zip(row, c, strict=True)) for c in columns)
-                for row in self.rows
-            )
-        )
+        return M(product(self.rows, other.rows))
 
     def __add__(self, other: M) -> M:
         pairs = zip(self.rows, other.rows, strict=True)

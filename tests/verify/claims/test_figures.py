@@ -33,6 +33,7 @@ from verify._figures._median import Row, judged, median_interval
 from verify._routes import (
     _fig_alignment as alignment,
     _fig_arms as arms,
+    _fig_equilibrium as equilibrium,
     _fig_layers as layers,
     _fig_nets as nets,
     _fig_planes as planes,
@@ -146,6 +147,10 @@ ALTERED: tuple[tuple[Route, Any], ...] = (
     (sde.sde_shrinks, sde.Flow(noise=0.5)),
     (sde.sde_by_engine, sde.Flow(noise=0.5)),
     (sde.sde_shrinks, sde.Flow(decay=-4.0)),
+    (sde.sde_extrapolated, sde.Flow(noise=2.0)),
+    (sde.sde_extrapolated, sde.Flow(noise=0.0)),
+    (equilibrium.balance_by_engine, "gd"),
+    (equilibrium.balance_by_steps, "gd"),
     (sde.gap_along_sgd, sde.SdeGap(0.5)),
     (sde.gap_along_sgd, sde.SdeGap(2.0)),
     (sde.gap_halves, sde.SdeGap(0.5)),
@@ -336,8 +341,34 @@ def _fresh() -> None:
         _planes._by_loop,
         sde._sde,
         sde._gap,
+        sde._limit,
+        equilibrium._imbalance,
+        equilibrium._position,
     ):
         cached.cache_clear()
+
+
+@pytest.mark.parametrize("level", [1, 2, 5])
+def test_svag_keeps_the_mean_and_scales_the_noise(level: int) -> None:
+    """One step from one point: mean −(η/ℓ)(ḡ + 2γθ), covariance (η²/ℓ)Σ."""
+    system = _arms.SYSTEMS[0]
+    rng = np.random.default_rng(level)
+    data, theta = system.data(rng), np.tile([1.2, -0.7], (60_000, 1))
+    walk = _arms.Walk(0.1, 1, gamma=0.3)
+    at, after = (
+        point
+        for k, point in enumerate(
+            _arms.svag_path(system, theta, data, walk, level, rng)
+        )
+        if k < 2
+    )
+    step = after.theta - at.theta
+    mean = -0.1 / level * (at.mean[0] + 0.6 * theta[0])
+    covariance = 0.01 / level * np.cov(at.gradients[0].T, bias=True)
+    error = step.std(axis=0) / math.sqrt(len(step))
+
+    assert (np.abs(step.mean(axis=0) - mean) < 6 * error).all()
+    assert np.cov(step.T) == pytest.approx(covariance, rel=0.06)
 
 
 FAULTS: tuple[tuple[Any, str, str, Route, Any], ...] = (
@@ -368,6 +399,34 @@ FAULTS: tuple[tuple[Any, str, str, Route, Any], ...] = (
         "2 * walk.lr / walk.batch * h",
         sde.sde_shrinks,
         sde.Flow(),
+    ),
+    (
+        _arms.sde_path,
+        "walk.lr / walk.batch * h",
+        "2 * walk.lr / walk.batch * h",
+        sde.sde_extrapolated,
+        sde.Flow(),
+    ),
+    (
+        _arms.svag_path,
+        "(1 - root) / 2 * two",
+        "(1 + root) / 2 * two",
+        sde.sde_extrapolated,
+        sde.Flow(),
+    ),
+    (
+        equilibrium._position,
+        "walk.lr / 2 * down",
+        "walk.lr * 4 * down",
+        equilibrium.balance_by_steps,
+        "sgd",
+    ),
+    (
+        equilibrium._imbalance,
+        "lr / 2 * at.noise - 4 *",
+        "lr / 2 * at.noise - 1 *",
+        equilibrium.balance_by_engine,
+        "sgd",
     ),
     (
         _arms.sgd_path,
