@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import wraps
+from functools import lru_cache, wraps
 
 import numpy as np
 import sympy as sp
@@ -179,23 +179,15 @@ def posterior_simulated(subject: Subject, context: Context) -> Evidence:
         REFUTED where a bound is above the subject; SUPPORTED for None where the bounds
         rise from time to time by at least half of the rate 4TΔ/α₁ + 4γ.
     """
-    count = context.profile.ensembles
-    drawn = [
-        replace(each, width=1)
-        for each in context.draw(settings((2,)), count, "posterior")
-    ]
-    alpha = context.alpha / (count * _TIMES)
-    rows, curves = [], []
-    for k, setting in enumerate(drawn):
-        rho = float(context.rng("rho", k).uniform(0.5, 2.0))
-        gap, times, bounds = _bounds(setting, rho, context.rng("run", k), alpha)
-        curves.append((times, bounds))
-        rows.append((setting, rho, bounds, gap))
-    best = max(rows, key=lambda row: row[2][-1])
-    if subject is not None and best[2][-1] > subject:
+    rows = _experiment(replace(context, claim="posterior", shrink=False))
+    count = len(rows)
+    curves = [(times, bounds) for *_, times, bounds in rows]
+    best = max(rows, key=lambda row: row[-1][-1])
+    highest = best[-1][-1]
+    if subject is not None and highest > subject:
         witness = Witness(
             best[0].describe() | {"rho": f"{best[1]:.4g}"},
-            f"KL >= {best[2][-1]:.3g}",
+            f"KL >= {highest:.3g}",
             f"KL <= {float(subject):g}",
             exact=False,
         )
@@ -209,13 +201,13 @@ def posterior_simulated(subject: Subject, context: Context) -> Evidence:
             counterexample=witness,
         )
     text = "; ".join(
-        f"{bounds[0]:.2f} to {bounds[-1]:.2f} nats" for _, _, bounds, _ in rows[:3]
+        f"{bounds[0]:.2f} to {bounds[-1]:.2f} nats" for *_, bounds in rows[:3]
     )
     what = (
         f"{count} drawn settings: at least {text} from the first to the last of "
         f"{_TIMES} times, and rising with every one."
     )
-    if subject is not None or not all(gap >= 0 for *_, gap in rows):
+    if subject is not None or not all(gap >= 0 for _, _, gap, *_ in rows):
         return Evidence(SDE, Verdict.INCONCLUSIVE, what, instances=count)
     return Evidence(
         SDE,
@@ -223,9 +215,24 @@ def posterior_simulated(subject: Subject, context: Context) -> Evidence:
         what,
         instances=count,
         alpha=context.alpha,
-        detectable=best[2][-1],
+        detectable=highest,
         figures=(_figure(curves),),
     )
+
+
+Run = tuple[Setting, float, float, list[float], list[float]]
+
+
+@lru_cache(maxsize=8)
+def _experiment(plain: Context) -> tuple[Run, ...]:
+    """Return for each drawn setting: it, ρ, the gap, times, and lower bounds."""
+    drawn = plain.draw(settings((2,)), plain.profile.ensembles, "settings")
+    alpha = plain.alpha / (len(drawn) * _TIMES)
+    rows: list[Run] = []
+    for k, each in enumerate(drawn):
+        setting, rho = replace(each, width=1), float(plain.rng(k).uniform(0.5, 2.0))
+        rows.append((setting, rho, *_bounds(setting, rho, plain.rng("run", k), alpha)))
+    return tuple(rows)
 
 
 def _bounds(

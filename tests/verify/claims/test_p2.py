@@ -264,6 +264,7 @@ def test_a_seeded_fault_is_seen(
     def forget() -> None:
         density.reduced.cache_clear()
         density.zero_flux.cache_clear()
+        posterior._experiment.cache_clear()
 
     forget()
     alter(monkeypatch, function, old, new)
