@@ -81,7 +81,7 @@ def test_claims_that_share_an_experiment_stay_together() -> None:
     assert sorted(name for group in found for name in group) == sorted(
         claim.id for claim in CLAIMS
     )
-    assert len(found[0]) >= 5
+    assert max(map(len, found)) >= 5
 
 
 def test_threads_are_put_back() -> None:
