@@ -129,11 +129,16 @@ def whole(values: Iterable[Rational]) -> tuple[list[int], int]:
     return [p * (d // q) for p, q in pairs], d
 
 
+def _inner(m: Sequence[int], n: Sequence[int]) -> int:
+    """Return Σ mᵢnᵢ."""
+    return sum(x * y for x, y in zip(m, n, strict=True))
+
+
 def dot(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
     """Return Σ aᵢbᵢ."""
     m, c = whole(a)
     n, d = whole(b)
-    return Fraction(sum(x * y for x, y in zip(m, n, strict=True)), c * d)
+    return Fraction(_inner(m, n), c * d)
 
 
 def apply(A: Matrix, v: Vector) -> Vector:
@@ -164,11 +169,7 @@ def covariance(vectors: Sequence[Vector]) -> Matrix:
     ]
     N = len(vectors)
     return tuple(
-        tuple(
-            Fraction(sum(x * y for x, y in zip(m, n, strict=True)), c * d * N)
-            for n, d in columns
-        )
-        for m, c in columns
+        tuple(Fraction(_inner(m, n), c * d * N) for n, d in columns) for m, c in columns
     )
 
 
@@ -182,9 +183,5 @@ def product(A: Sequence[Sequence[Rational]], B: Sequence[Sequence[Rational]]) ->
     rows = [whole(row) for row in A]
     columns = [whole(column) for column in zip(*B, strict=True)]
     return tuple(
-        tuple(
-            Fraction(sum(x * y for x, y in zip(m, n, strict=True)), c * d)
-            for n, d in columns
-        )
-        for m, c in rows
+        tuple(Fraction(_inner(m, n), c * d) for n, d in columns) for m, c in rows
     )

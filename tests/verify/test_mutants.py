@@ -71,7 +71,7 @@ def test_an_edit_reaches_partials_defaults_and_route_tuples_and_is_undone() -> N
 
 
 def test_an_edit_is_undone_after_an_error() -> None:
-    edit = Edit("verify._exact:mean", " / len(vectors)", "")
+    edit = Edit("verify._exact:mean", "d * len(vectors)", "d")
     function = target(edit)
     code = function.__code__
 

@@ -231,6 +231,13 @@ def cloud(
 
 
 def _resolution(row: Row, seen: Interval) -> float:
-    """Return how far the true median may be off the estimate, relative to its size."""
+    """Return how far the true median may be off the estimate, relative to its size.
+
+    Of a quantity claimed to be near 0, itself relative to something, return what would
+    have been refuted: half of the interval claimed, and half of the one found.
+    """
+    width = seen.upper - seen.lower
+    if -math.inf < row.lower < 0.0 < row.upper < math.inf:
+        return 0.5 * (row.upper - row.lower + width)
     size = max(abs(seen.lower), abs(seen.upper), abs(seen.estimate))
-    return (seen.upper - seen.lower) / size if size else 0.0
+    return width / size if size else 0.0

@@ -10,39 +10,39 @@ _E, _I, _J = "verify._exact", "verify._instances", "verify._jets"
 _F = "verify._fields"
 _FLOW = ("p1.eq7",)
 _NORM = ("p1.eq11.corrected", "p1.prop1.corrected")
-_SUM = "sum((v[i] * v[j] for v in off), Fraction(0))"
+_SUM = "_inner(m, n)"
 
 _ROWS: tuple[Row, ...] = (
     (
         "exact Σ: not centred",
         "centring",
         f"{_E}:covariance",
-        "tuple(a - b for a, b in zip(v, centre, strict=True))",
-        "tuple(a for a, b in zip(v, centre, strict=True))",
+        "[a - b for a in column]",
+        "[a for a in column]",
         _NORM,
     ),
     (
         "exact Σ: centred twice over",
         "centring",
         f"{_E}:covariance",
-        "tuple(a - b for",
-        "tuple(a - 2 * b for",
+        "[a - b for",
+        "[a - 2 * b for",
         _NORM,
     ),
     (
         "exact Σ: over N − 1",
         "normalisation",
         f"{_E}:covariance",
-        "/ len(off)",
-        "/ (len(off) - 1)",
+        "c * d * N",
+        "c * d * (N - 1)",
         _NORM,
     ),
     (
         "exact Σ: a sum, no mean",
         "normalisation",
         f"{_E}:covariance",
-        "/ len(off)",
-        "",
+        "c * d * N",
+        "c * d",
         _NORM,
     ),
     (
@@ -58,7 +58,7 @@ _ROWS: tuple[Row, ...] = (
         "dropped term",
         f"{_E}:covariance",
         _SUM,
-        "sum((v[i] * v[j] * (i == j) for v in off), Fraction(0))",
+        f"{_SUM} * (m is n)",
         ("p1.prop1.corrected", "p1.orbit"),
     ),
     (
@@ -97,8 +97,8 @@ _ROWS: tuple[Row, ...] = (
         "exact mean: a sum",
         "normalisation",
         f"{_E}:mean",
-        " / len(vectors)",
-        "",
+        "d * len(vectors)",
+        "d",
         ("p1.eq7", "own.discrete"),
     ),
     (
@@ -113,7 +113,7 @@ _ROWS: tuple[Row, ...] = (
         "exact AB: ABᵀ",
         "transposition",
         f"{_E}:product",
-        "tuple(zip(*B, strict=True))",
+        "zip(*B, strict=True)",
         "B",
         ("p1.orbit", "p1.thm2.corrected"),
     ),
@@ -121,16 +121,16 @@ _ROWS: tuple[Row, ...] = (
         "dual numbers: product rule without its second term",
         "dropped term",
         f"{_E}:Dual.__mul__",
-        "a * other.value + self.value * b",
-        "a * other.value",
+        "_mixed(a, w, v, b)",
+        "_mixed(a, w, v, 0 * b)",
         ("p1.thm2.corrected",),
     ),
     (
         "dual numbers: product rule with a minus",
         "sign",
         f"{_E}:Dual.__mul__",
-        "a * other.value + self.value * b",
-        "a * other.value - self.value * b",
+        "_mixed(a, w, v, b)",
+        "_mixed(a, w, -v, b)",
         ("p1.thm2.corrected",),
     ),
     (

@@ -80,8 +80,8 @@ _ROWS: tuple[Row, ...] = (
         "weak Euler: noise not centred",
         "centring",
         f"{_FLOW}:_euler_mean",
-        "(g[i] - centre[i])",
-        "g[i]",
+        "r * (a - b) for",
+        "r * a for",
         ("p1.eq7",),
     ),
     (

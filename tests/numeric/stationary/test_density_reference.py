@@ -63,7 +63,7 @@ def assert_agrees(law: StationaryDensity) -> None:
 
 @pytest.mark.parametrize("factors", [2, 3, 4, 8, 21, 51])
 def test_against_brute_force(factors: int) -> None:
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(laws(factors))
     def agrees(law: StationaryDensity) -> None:
         assert_agrees(law)
@@ -195,6 +195,19 @@ def closed_form(m: DataMoments, T: float, gamma: float, v: mpmath.mpf) -> mpmath
         - (1 + b2 / (4 * T * a3)) * mpmath.log(Q)
         - (a3 * b1 - a2 * b2) / (2 * T * a3 * root) * angle
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(laws(2))
+def test_closed_form_of_two_factors(law: StationaryDensity) -> None:
+    """The density's ratios are those of the closed form, over all that is probable."""
+    v = law.ppf([1e-9, 1e-3, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9])
+    with mpmath.workdps(40):
+        logs = [closed_form(law.moments, law.T, law.gamma, mpmath.mpf(x)) for x in v]
+        expected = np.array([float(each - logs[3]) for each in logs])
+
+    got = law.logpdf(v)
+    assert np.abs(got - got[3] - expected).max() <= 1e-8
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99, 0.999, 0.99999])
