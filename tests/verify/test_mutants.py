@@ -489,3 +489,22 @@ def test_bad_questions_are_refused() -> None:
         Mutant("m", "sign", (), Restated(1))
     with pytest.raises(ValueError, match="one edit"):
         Edited(())
+
+
+def test_what_follows_from_a_statement_is_no_mutant_of_it() -> None:
+    """A weaker bound is as true; where a statement is looked at is not what it says."""
+    known = {claim.id: claim for claim in CLAIMS}
+
+    def names(claim: str) -> set[str]:
+        return {m.name.removeprefix(f"{claim}: ") for m in restated(known[claim])}
+
+    assert "factor times 2" in names("p1.v3.rate")
+    assert not names("p1.v3.rate") & {"factor times 1/2", "factor dropped"}
+    assert {"noise [0] times 2", "charge [1] times 1/2"} <= names("p1.v3.b4.corrected")
+    assert "charge [0] times 2" not in names("p1.v3.b4.corrected")
+    assert names("p2.thm4.2") >= {"power times 2", "noise dropped"}
+    assert not any("depths" in name for name in names("p2.thm4.2"))
+    assert names("p1.fig1.circles") == {
+        f"factor {words}"
+        for words in ("changes sign", "times 2", "times 1/2", "times 4", "dropped")
+    } | {"twin"}

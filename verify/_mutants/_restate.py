@@ -1,6 +1,8 @@
 """Alter statements: every number, switch and hypothesis that a claim's subject holds.
 
-A subject that knows better defines `mutants()`, which yields (kind, words, subject).
+A subject that knows better defines `mutants()`, which yields (kind, words, subject);
+one with fields that say where it is looked at, not what is said, `says()`, the names of
+the others; an inequality `implies(other)`, for what is weaker and so as true.
 """
 
 from __future__ import annotations
@@ -73,10 +75,13 @@ def _alterations(subject: Any) -> Iterator[tuple[str, str, Any, _Graded]]:
 
 def _of_fields(subject: Any) -> Iterator[tuple[str, str, Any, _Graded]]:
     """Alter one field at a time, and exchange any two numbers."""
-    names = [field.name for field in fields(subject)]
+    names = _said(subject)
+    follows = getattr(subject, "implies", None)
     for name in names:
         value = getattr(subject, name)
         for kind, words, new in altered(value):
+            if follows is not None and follows(replace(subject, **{name: new})):
+                continue
             graded = _in_field(subject, name) if _is_number(value) and value else None
             yield kind, f"{name} {words}", replace(subject, **{name: new}), graded
     for one, other in combinations(names, 2):
@@ -84,6 +89,14 @@ def _of_fields(subject: Any) -> Iterator[tuple[str, str, Any, _Graded]]:
         if _is_number(a) and type(a) is type(b) and a != b:
             swapped = replace(subject, **{one: b, other: a})
             yield "swap", f"{one} and {other} exchanged", swapped, None
+
+
+def _said(subject: Any) -> tuple[str, ...]:
+    """Return the fields that the statement's formula holds: those it names, or all."""
+    names = getattr(subject, "says", None)
+    if callable(names):
+        return tuple(names())
+    return tuple(field.name for field in fields(subject))
 
 
 def _in_field(subject: Any, name: str) -> Callable[[Any], Any]:

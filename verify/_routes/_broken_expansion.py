@@ -46,6 +46,11 @@ class Kept:
     bend: Fraction = Fraction(1)
     spread: Fraction = Fraction(1)
 
+    def says(self) -> tuple[str, ...]:
+        """Return which terms the part has."""
+        terms = ("square", "bend")
+        return (*terms, "spread") if self.part == "shift" else terms
+
     def right(self, found: Averages, zeta: Fraction, h: Fraction | None) -> Fraction:
         """Return what the left-hand side is claimed to be, over σ².
 

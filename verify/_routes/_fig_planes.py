@@ -35,6 +35,11 @@ class Orbits:
     method: str = "sgd"
     factor: float = 1.0
 
+    @staticmethod
+    def says() -> tuple[str, ...]:
+        """Return what may be false of it; which curves it is about may not."""
+        return ("factor",)
+
 
 @own_experiment
 def orbits_ensemble(subject: Orbits, context: Context) -> Evidence:

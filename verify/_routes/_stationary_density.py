@@ -89,6 +89,11 @@ class Law:
     decay: str = "derived"
     depths: tuple[int, int] = (1, 4)
 
+    @staticmethod
+    def says() -> tuple[str, ...]:
+        """Return what the formula holds; the depths are where it is looked at."""
+        return "power", "noise", "pull", "decay"
+
 
 @general
 def flux_symbolic(law: Law, context: Context) -> Evidence:
@@ -189,6 +194,10 @@ class Closed:
     power: Fraction = Fraction(3, 2)
     noise: Fraction = ONE
     turn: Fraction = ONE
+
+    def says(self) -> tuple[str, ...]:
+        """Return what the formula holds; with D = 0 no power of v."""
+        return ("noise", "turn") if self.kind == "D = 0" else ("power", "noise", "turn")
 
 
 def logarithm(form: Closed) -> sp.Expr:

@@ -46,6 +46,21 @@ class Ends:
     noise: Pair = (Fraction(2), Fraction(2))
     charge: Pair = (_ONE, _ONE)
 
+    def says(self) -> tuple[str, ...]:
+        """Return which of N and D the part has."""
+        both = {"rate": ("noise",), "charge": ("charge",)}
+        return both.get(self.part, ("noise", "charge"))
+
+    def implies(self, other: Ends) -> bool:
+        """Return whether the other follows: a smaller N, a greater D.
+
+        Against (2, 2) and (1, 1), which hold, not against what is stated.
+        """
+        holds = Ends(self.part)
+        pairs = zip(holds.noise, other.noise, strict=True)
+        sizes = zip(other.charge, holds.charge, strict=True)
+        return all(a >= b for a, b in (*pairs, *sizes))
+
 
 def ends_exact(subject: Ends, context: Context) -> Evidence:
     """Check the bound on drawn equilibria, any spectrum; ln q by rational bounds."""

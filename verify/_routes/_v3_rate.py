@@ -35,6 +35,10 @@ class Rate:
     scope: str
     factor: Fraction = Fraction(2)
 
+    def implies(self, other: Rate) -> bool:
+        """Return whether the other follows: a smaller factor."""
+        return self.scope == other.scope and other.factor <= self.factor
+
 
 def rate_exact(subject: Rate, context: Context) -> Evidence:
     """Check the bound on drawn equilibria, at points near θ* and far from it."""

@@ -97,6 +97,15 @@ class Ceiling:
     of_spread: Fraction
     power: int
 
+    @staticmethod
+    def implies(other: Ceiling) -> bool:
+        """Return whether the other holds, too.
+
+        With constant coefficients E X² rises to μ²/k² + s²/2k: what is above is true.
+        """
+        half = Fraction(1, 2)
+        return other.power == 1 and other.of_drift >= 1 and other.of_spread >= half
+
     def at(self, drift: sp.Expr, spread: sp.Expr, k: sp.Expr) -> sp.Expr:
         """Return the ceiling in sympy."""
         a, b = (

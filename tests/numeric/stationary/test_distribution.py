@@ -466,7 +466,7 @@ def test_stats_of_an_atom_and_of_nothing() -> None:
             law().stats(letters)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.integers(1, 8),
     st.sampled_from([0.02, 0.1, 0.3]),

@@ -92,6 +92,7 @@ def test_comes_out_as_expected_with_another_seed(claim: Claim) -> None:
     assert _check(claim, QUICK, 1, None).as_expected
 
 
+@pytest.mark.slow  # the report of every change draws them
 def test_every_figure_has_data() -> None:
     with_figures = [claim for claim in CLAIMS if ".fig" in claim.id]
 

@@ -16,7 +16,7 @@ from verify._campaign import _check
 from verify._claim import Claim
 from verify._claims import _p2_only_t, _p2_reduced, _p2_simulation, _p2_wrong_sign
 from verify._context import PROFILE_SIZES, Context
-from verify._diagonal import _sde
+from verify._diagonal import _kept, _sde
 from verify._diagonal._gaussian import exponent, log_moment
 from verify._diagonal._kept import kept
 from verify._diagonal._sde import lanes, many_factors, run, two_factors
@@ -248,8 +248,9 @@ def test_the_density_of_another_temperature_is_not_kept() -> None:
     assert density_kept(Law(Fraction(1, 2)), context).verdict is Verdict.REFUTED
 
 
-def test_at_least_fifty_settings_are_drawn() -> None:
+def test_at_least_fifty_settings_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The standard profile draws 54 and the deep one, too: three numbers of factors."""
+    monkeypatch.setattr(_kept, "_TIME", 0.05)
     plain = Context(replace(PROFILE_SIZES["standard"], replicas=1), 0, "kept", None)
     found = kept(plain, 1.0)
 
