@@ -114,7 +114,7 @@ def verify(
     with failures(debug):
         what = _declared(claims) or claims
         campaign = run_campaign(what, seed, profile, folder, jobs)
-        audit = None if what else run_audit(seed, profile, campaign.jobs)
+        audit = None if what else run_audit(campaign)
         page, document = write_report(campaign, folder, audit)
         print_report(campaign, page, document if as_json else None)
         check_sound(audit, page)

@@ -132,8 +132,14 @@ def _plain_progress(claim: str, done: int, total: int) -> None:
     click.echo(f"{done}/{total} {claim}", err=True)
 
 
-def run_audit(seed: int, profile: str, jobs: int) -> Audit:
+def run_audit(campaign: Campaign) -> Audit:
     """Look at the statistics and the strategies, with a line on stderr.
+
+    Meanwhile, with two processes, the page is made once without it: the drawings, which
+    take longest, are kept for the page with it.
+
+    Args:
+        campaign: the finished run.
 
     Returns:
         What was found.
@@ -141,11 +147,19 @@ def run_audit(seed: int, profile: str, jobs: int) -> Audit:
     Raises:
         Failure: a process was killed.
     """
+    from functools import partial
+
+    from reports import render_html
     from verify import WorkerError, audit
 
     click.echo("the statistics, checked by themselves", err=True)
     try:
-        return audit(seed=seed, profile=profile, jobs=jobs)
+        return audit(
+            seed=campaign.seed,
+            profile=campaign.profile,
+            jobs=campaign.jobs,
+            meanwhile=partial(render_html, campaign),
+        )
     except WorkerError as error:
         raise Failure(str(error)) from error
 

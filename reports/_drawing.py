@@ -134,8 +134,9 @@ def _description(figure: Figure) -> str:
     return f"{axes} Drawn: {names}." if names else axes
 
 
+@lru_cache(maxsize=128)
 def _svg(figure: Figure) -> str:
-    """Return what matplotlib writes; its settings are put back afterwards."""
+    """Return what matplotlib writes, kept; its settings are put back afterwards."""
     stream = io.StringIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
         # Missing glyphs and empty log axes are the data's: drawn as far as they go.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,13 +24,20 @@ class Audit:
     vacuity: tuple[Vacuity, ...]
 
 
-def audit(*, seed: int = 0, profile: str = "quick", jobs: int = 1) -> Audit:
+def audit(
+    *,
+    seed: int = 0,
+    profile: str = "quick",
+    jobs: int = 1,
+    meanwhile: Callable[[], object] | None = None,
+) -> Audit:
     """Run the statistics on true and on false claims, and look at what is drawn.
 
     Args:
         seed: the seed of every random stream.
         profile: "quick", "standard" or "deep": how many repetitions.
         jobs: processes to use, at most two; the results do not depend on it.
+        meanwhile: what this process may do while another works; not called with one.
 
     Returns:
         Both, the same for the same seed and profile.
@@ -40,7 +48,7 @@ def audit(*, seed: int = 0, profile: str = "quick", jobs: int = 1) -> Audit:
     """
     work = partial(_part, seed=seed, profile=profile)
     if jobs > 1:
-        parts = in_processes(work, _PARTS, 2, lambda _part: None)
+        parts = in_processes(work, _PARTS, 2, lambda _part: None, meanwhile)
     else:
         parts = [part for name in _PARTS for part in work(name)]
     found = [part for part in parts if isinstance(part, Calibration)]

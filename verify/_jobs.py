@@ -71,6 +71,7 @@ def in_processes(
     tasks: Sequence[tuple[str, ...]],
     jobs: int,
     done: Callable[[_Result], None],
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[_Result]:
     """Return the results of all tasks, in any order.
 
@@ -83,6 +84,8 @@ def in_processes(
         tasks: the groups, at least one; neighbours have much in common.
         jobs: how many processes, at least 2.
         done: called with every result.
+        meanwhile: what this process does before it takes tasks; else it begins with
+            the first.
 
     Returns:
         The results.
@@ -99,9 +102,12 @@ def in_processes(
             done(result)
 
     try:
-        own, *others = tasks
+        own, others = (tasks[:1], tasks[1:]) if meanwhile is None else ((), tasks)
         waiting = {executor.submit(work, task): task for task in reversed(others)}
-        collect(work(own))
+        if meanwhile is not None:
+            meanwhile()
+        for task in own:
+            collect(work(task))
         for future, task in reversed(list(waiting.items())):
             if future.cancel():  # none of the others has begun it
                 del waiting[future]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from verify import ClaimResult, WorkerError, default_jobs, verify
+from verify import ClaimResult, WorkerError, audit, default_jobs, verify
 from verify._claims import CLAIMS
 from verify._claims._shared import TRAINING
 from verify._jobs import groups, in_processes, one_thread
@@ -96,3 +96,16 @@ def test_threads_are_put_back() -> None:
     finally:
         torch.set_num_threads(before)
     assert 1 <= default_jobs() <= 8
+
+
+def test_the_audit_is_the_same_beside_other_work() -> None:
+    drawn: list[str] = []
+
+    alone = audit(profile="quick")
+    beside = audit(profile="quick", jobs=2, meanwhile=lambda: drawn.append("page"))
+
+    assert drawn == ["page"]
+    assert beside.vacuity == alone.vacuity
+    assert replace(beside.calibration, seconds=0.0) == replace(
+        alone.calibration, seconds=0.0
+    )
