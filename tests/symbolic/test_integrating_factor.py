@@ -157,7 +157,7 @@ def test_every_plane_linear_field_has_a_factor(entries: list[int]) -> None:
 
 
 @given(st.lists(integers, min_size=6, max_size=6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_every_plane_affine_field_has_a_factor(entries: list[int]) -> None:
     p, q, r, s, x, y = entries
     J = (p * u + q * w + x, r * u + s * w + y)
@@ -195,7 +195,7 @@ def test_linear_fields_in_space_have_a_factor_iff_integrable(
     st.lists(integers, min_size=6, max_size=6),
     st.lists(integers, min_size=4, max_size=4),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_planar_fields_in_space_have_a_factor(
     forms: list[int], entries: list[int]
 ) -> None:

@@ -57,7 +57,7 @@ def agree(found: Any, expected: Any, operations: int = 4000) -> None:
     assert np.abs(np.asarray(found) - expected).max() <= operations * EPS * scale
 
 
-@settings(DRAWN, max_examples=20)
+@settings(DRAWN, max_examples=12)
 @given(problems())
 def test_gradient_equals_autograd(problem: Problem) -> None:
     """Over a weighted minibatch, and of each sample alone, with its value."""

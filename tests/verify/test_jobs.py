@@ -98,6 +98,7 @@ def test_threads_are_put_back() -> None:
     assert 1 <= default_jobs() <= 8
 
 
+@pytest.mark.slow
 def test_the_audit_is_the_same_beside_other_work() -> None:
     drawn: list[str] = []
 
