@@ -276,7 +276,9 @@ class StationaryDensity:
             The expectation at each temperature.
 
         Raises:
-            ValueError: for an end that is nan, where [lb, ub] has no probability to
+            TypeError: for what is not a function of a number, or has values that are
+                not real numbers.
+            ValueError: for an end that is no number, where [lb, ub] has no probability to
                 divide by, and where the quadrature does not converge, as where the
                 expectation diverges.
 
@@ -284,8 +286,13 @@ class StationaryDensity:
         >>> print(f"{law.expect(lambda v: v * v):.9f} {law.moment(2):.9f}")
         0.965190587 0.965190587
         """
-        low = -math.inf if lb is None else float(lb)
-        high = math.inf if ub is None else float(ub)
+        if not (func is None or callable(func)):
+            raise TypeError(f"expected a function of a number, got {func!r}")
+        try:
+            low = -math.inf if lb is None else float(lb)
+            high = math.inf if ub is None else float(ub)
+        except (TypeError, ValueError):
+            low = high = math.nan
         if math.isnan(low) or math.isnan(high):
             raise ValueError(f"expected numbers lb and ub, got {lb!r} and {ub!r}")
         function = float if func is None else func

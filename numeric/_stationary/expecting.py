@@ -54,12 +54,15 @@ def expect(
         The expectation.
 
     Raises:
+        TypeError: a value of f is not a real number.
         ValueError: there is nothing to divide by, or no convergence.
     """
     inside = low <= high
     if law.mass_at_zero:
         share = float(inside and low <= 0 <= high)
-        value = float(function(0.0)) if share else 0.0
+        value = _value(function, 0.0) if share else 0.0
+        if not math.isfinite(value):
+            raise _diverging("f(0) that is not finite, where the law has its atom")
     else:
         share = float(min(law.cdf(high) - law.cdf(low), law.sf(low) - law.sf(high)))
         share = max(share, 0.0) if inside else 0.0
@@ -113,11 +116,18 @@ def _side(
 
 
 def _value(function: Callable[[float], float], v: float) -> float:
-    """Return f(v), inf where Python says that it is too large."""
+    """Return f(v), nan where Python says that there is none or that it is too large."""
     try:
-        return float(function(v))
-    except OverflowError:
-        return math.inf
+        found = function(v)
+    except ArithmeticError:
+        return math.nan
+    try:
+        return float(found)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"expected a function from a number to a real number, got one with "
+            f"f({v:.6g}) = {found!r}"
+        ) from error
 
 
 def _diverging(what: str) -> ValueError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 
-from numeric import LossEvaluator, Stream, compile_loss
+from numeric import LossEvaluator, Stream, compile_loss, simulate
 from verify._figures._engine import Array, Model, declared
 
 
@@ -297,6 +298,39 @@ def svag_path(
         g = (1 + root) / 2 * one + (1 - root) / 2 * two
         theta = theta - h * (g + 2.0 * walk.gamma * theta)
     yield point(system, theta, data)
+
+
+def engine_path(
+    system: System, theta: Array, data: dict[str, Array], walk: Walk, **options: Any
+) -> Iterator[Point]:
+    """Yield where the engine's SGD is at `samples` times of its runs.
+
+    Args:
+        system: the system.
+        theta: starts, (runs, parameters).
+        data: each field (runs, samples, …).
+        walk: η, S, γ and the number of steps.
+        **options: of `simulate`; `samples` and `seed` at least.
+    """
+    each = range(theta.shape[1])
+    found = simulate(
+        declared(system.model),
+        data,
+        theta,
+        lr=walk.lr,
+        batch_size=walk.batch,
+        steps=walk.steps,
+        weight_decay=walk.gamma,
+        record={str(i): partial(_entry, i) for i in each},
+        **options,
+    )
+    path = np.stack([found.records[str(i)] for i in each], axis=-1)
+    for at in path.swapaxes(0, 1):
+        yield point(system, at, data)
+
+
+def _entry(i: int, theta: Array) -> Array:
+    return np.asarray(theta[:, i])
 
 
 def rounding(move: Move, walk: Walk) -> Array:

@@ -8,11 +8,9 @@ left the finite numbers counts against the claim at both ends.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,32 +23,6 @@ from verify._radii import check_level
 
 
 Array = NDArray[np.float64]
-
-
-Route = Callable[[Any, Context], Evidence]
-
-
-def own_experiment(route: Route) -> Route:
-    """Return the route, made to answer at once where the run is about a declaration.
-
-    Args:
-        route: a route with an experiment of its own.
-
-    Returns:
-        The same, NOT_APPLICABLE to a user's declaration.
-    """
-
-    @functools.wraps(route)
-    def guarded(subject: Any, context: Context) -> Evidence:
-        if context.subject is None:
-            return route(subject, context)
-        return Evidence(
-            route.__name__.replace("_", " "),
-            Verdict.NOT_APPLICABLE,
-            "An experiment with models of its own, not about one declaration.",
-        )
-
-    return guarded
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from verify._routes._broken_response import (
     worked_example,
 )
 from verify._routes._common import Sides, drawn_evidence, symbolic_evidence
-from verify._routes._v3_orbit_cases import general_only
+from verify._scope import THEORY, only_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ def curvature_along(case: Response) -> Fraction | None:
     return h if all(a == h * b for a, b in zip(image, t, strict=True)) else None
 
 
+@only_about(THEORY)
 def kept_exact(subject: Kept, context: Context) -> Evidence:
     """Solve the Lyapunov equation of drawn cases in rationals and compare.
 
@@ -108,8 +109,6 @@ def kept_exact(subject: Kept, context: Context) -> Evidence:
         The evidence.
     """
     route = "linear response"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     aligned = subject.part != "force"
 
     def sides(case: Response) -> Sides | None:
@@ -132,6 +131,7 @@ def kept_exact(subject: Kept, context: Context) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def kept_symbolic(subject: Kept, context: Context) -> Evidence:
     """Check pure noise in closed form, then expand ∇ℓ₂·Aθ for a general ℓ₂.
 
@@ -139,8 +139,6 @@ def kept_symbolic(subject: Kept, context: Context) -> Evidence:
         The evidence.
     """
     route = "expansion to second order"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     left, right, shown = _pure_noise(subject)
     finding = compare(left, right)
     if finding.verdict is Verdict.REFUTED and finding.witness is not None:
@@ -242,6 +240,7 @@ def closed_form(zeta: sp.Expr) -> sp.Expr:
     return top / ((2 * zeta + 5) ** 2 * (5 * zeta + 4))
 
 
+@only_about(THEORY)
 def example_symbolic(subject: Fraction, context: Context) -> Evidence:
     """Solve the 2 × 2 Lyapunov equation with ζ free, from the losses by sympy.
 
@@ -249,8 +248,6 @@ def example_symbolic(subject: Fraction, context: Context) -> Evidence:
         The evidence.
     """
     route = "Lyapunov equation"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     u, w = sp.symbols("u w", real=True)
     zeta = sp.Symbol("zeta", real=True)
     # E (uwx − y)² = (uw)²E x² − 2uwE xy + E y²; g = 2x(uwx − y)(w, u), Q(1) = 1.
@@ -289,6 +286,7 @@ def example_symbolic(subject: Fraction, context: Context) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def example_exact(subject: Fraction, context: Context) -> Evidence:
     """Solve it by elimination in rationals at many ζ.
 
@@ -296,8 +294,6 @@ def example_exact(subject: Fraction, context: Context) -> Evidence:
         The evidence.
     """
     route = "elimination"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sides(case: Response) -> Sides:
         value = closed_form(_rational(case.zeta))

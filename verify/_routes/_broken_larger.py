@@ -20,8 +20,8 @@ from verify._routes._broken_response import (
     responses,
 )
 from verify._routes._common import Sides, drawn_evidence
-from verify._routes._v3_orbit_cases import general_only
 from verify._routes._words import Row, words_evidence
+from verify._scope import THEORY, only_about
 
 
 _ONE = Fraction(1)
@@ -73,6 +73,7 @@ def _cases(draw: st.DrawFn) -> Response:
     return homogeneous_case((1,) * n, K, N, H, _no_cubic(n), case.zeta)
 
 
+@only_about(THEORY)
 def larger_exact(subject: str, context: Context) -> Evidence:
     """Solve for E C − C* in rationals and look at its sign, or at its value.
 
@@ -80,8 +81,6 @@ def larger_exact(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "linear response"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sign(case: Response) -> Sides | None:
         if min(case.A) <= 0:
@@ -121,6 +120,7 @@ def larger_exact(subject: str, context: Context) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def larger_words(subject: str, context: Context) -> Evidence:
     """Take the trace of the Lyapunov equation with A, n free; or show the cubic ℓ₂.
 
@@ -128,8 +128,6 @@ def larger_words(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "trace of the Lyapunov equation"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     if subject != "isotropic":
         return _reversed(route)
     A, H, P = (matrix(s, "n", "n", symmetric=True) for s in ("A", "H_1", "P"))

@@ -23,7 +23,7 @@ from verify._routes._broken_response import (
     solve,
     worked_example,
 )
-from verify._routes._v3_orbit_cases import general_only
+from verify._scope import THEORY, only_about
 from verify._statistics import empirical_bernstein_radius
 
 
@@ -173,6 +173,7 @@ def _moment_cases() -> tuple[Response, ...]:
     )
 
 
+@only_about(THEORY)
 def kept_moments(subject: Kept, context: Context) -> Evidence:
     """Compare both sides from the hierarchy of the full SDE, nothing expanded.
 
@@ -180,8 +181,6 @@ def kept_moments(subject: Kept, context: Context) -> Evidence:
         The evidence.
     """
     route = "moment hierarchy"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     cases = [
         case
         for case in _moment_cases()
@@ -220,6 +219,7 @@ _STEP, _SIGMA2, _BURN, _WINDOW, _CLIP = 0.02, 1.0e-4, 150, 350, 2.0
 _SHARP = 0.11  # the discrepancy that matters: 17/147, the whole shift
 
 
+@only_about(THEORY)
 def example_simulated(subject: Fraction, context: Context) -> Evidence:
     """Measure (E C − C*)/σ² at ζ = 1 by Euler–Maruyama, extrapolated in the step.
 
@@ -232,8 +232,6 @@ def example_simulated(subject: Fraction, context: Context) -> Evidence:
         The evidence, at the level of the context.
     """
     route = "Euler–Maruyama"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     pairs = 64 * context.profile.replicas
     values = np.clip(_simulated(pairs, context) / _CLIP, -1, 1) / 2 + 0.5
     spread = float(np.var(values, ddof=1))

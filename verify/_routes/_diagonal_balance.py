@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import wraps
 from math import prod
 
 import hypothesis.strategies as st
@@ -21,27 +20,17 @@ from verify._figures._median import median_interval
 from verify._routes._common import Sides, drawn_evidence, symbolic_evidence
 from verify._routes._diagonal_cases import Net, any_nets, data_sets, net
 from verify._routes._diagonal_simulation import SHARED, Law, runs_of
+from verify._scope import NETWORKS, only_about
 
 
 Check = Callable[[Fraction, Context], Evidence]
 _BY_WEIGHTS = ((3, 2, 4), "weights")
 
 
-def _general(check: Check) -> Check:
-    @wraps(check)
-    def route(subject: Fraction, context: Context) -> Evidence:
-        if context.subject is not None:
-            why = "About diagonal networks, not about one declaration."
-            return Evidence("balance", Verdict.NOT_APPLICABLE, why)
-        return check(subject, context)
-
-    return route
-
-
 # --- p2.reduced: the subject is the factor r of η²q²h² (and of 4TQh²), claimed 1 ----
 
 
-@_general
+@only_about(NETWORKS)
 def balance_algebra(subject: Fraction, context: Context) -> Evidence:
     """Square the step of SGD, and apply Itô's rule, for two to five factors."""
     del context
@@ -92,7 +81,7 @@ def _deep_nets(draw: st.DrawFn) -> Net:
     return Net(samples, rows, eta, draw(st.integers(1, 2)))
 
 
-@_general
+@only_about(NETWORKS)
 def balance_exact(subject: Fraction, context: Context) -> Evidence:
     """Take steps of SGD by differences of the loss; compare u² − w²."""
 
@@ -116,7 +105,7 @@ def balance_exact(subject: Fraction, context: Context) -> Evidence:
     )
 
 
-@_general
+@only_about(NETWORKS)
 def balance_simulated(subject: Fraction, context: Context) -> Evidence:
     """Compare the imbalance of the runs at the end with that at the start."""
     route = "SDE of all weights"

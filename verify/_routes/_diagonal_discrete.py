@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache, wraps
+from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -21,6 +21,7 @@ from verify._evidence import Evidence, Figure, Series
 from verify._radii import binomial_upper
 from verify._routes._common import Sides, drawn_evidence, symbolic_evidence
 from verify._routes._diagonal_cases import Net, net, small_nets
+from verify._scope import NETWORKS, only_about
 
 
 Array = NDArray[np.float64]
@@ -30,19 +31,6 @@ _ROUTE = "SGD, exact"
 # x = 1, y = 3 or -1: β₂ = 1, α₃ = 4, T_c = 1/4. At η = S = 1 a step from u = w → 0
 # multiplies by 7 or -1.
 BY_HAND = net(((1, 3), (1, -1)), ((1, 1),), 1)
-
-
-def about_networks(check: Check) -> Check:
-    """Run a route only where no declaration is under test."""
-
-    @wraps(check)
-    def route(subject: str, context: Context) -> Evidence:
-        if context.subject is not None:
-            why = "About diagonal networks, not about one declaration."
-            return Evidence(_ROUTE, Verdict.NOT_APPLICABLE, why)
-        return check(subject, context)
-
-    return route
 
 
 # --- p2.only-T: the subject is "SDE" (the phase is that of T = η/S) or "discrete" ----
@@ -85,7 +73,7 @@ def _sign(value: Fraction) -> int:
     return (value > 0) - (value < 0)
 
 
-@about_networks
+@only_about(NETWORKS)
 def zero_exact(subject: str, context: Context) -> Evidence:
     """Take a step of SGD from u = w = 10⁻³⁰ with each minibatch; multiply |u'/u|."""
 
@@ -111,7 +99,7 @@ def zero_exact(subject: str, context: Context) -> Evidence:
     )
 
 
-@about_networks
+@only_about(NETWORKS)
 def divergence_exact(subject: str, context: Context) -> Evidence:
     """Run SGD from a large u = w: does every step double it, or never all?"""
 
@@ -156,7 +144,7 @@ def threshold(case: Net) -> Fraction:
     return Fraction(math.isqrt(math.ceil(square)) + 1)
 
 
-@about_networks
+@only_about(NETWORKS)
 def zero_symbolic(subject: str, context: Context) -> Evidence:
     """Differentiate the step of SGD at u = w = 0, data and η symbols."""
     del context
@@ -255,7 +243,7 @@ def _gaussian_runs(key: int, replicas: int) -> Array:
     return runs(_ETA, 400, 8 * replicas, rng, _NOISE)
 
 
-@about_networks
+@only_about(NETWORKS)
 def gaussian_runs(subject: str, context: Context) -> Evidence:
     """Run SGD on x ~ N(0, 1), y = x + ε with S = 1, η = .35: T = .35 > T_c = 1/3."""
     route = "SGD on Gaussian data"

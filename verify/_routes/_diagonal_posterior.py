@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache, wraps
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -30,6 +30,7 @@ from verify._diagonal._settings import Setting, settings
 from verify._evidence import Evidence, Figure, Series
 from verify._radii import binomial_upper
 from verify._routes._common import symbolic_evidence
+from verify._scope import NETWORKS, only_about
 
 
 Array = NDArray[np.float64]
@@ -42,17 +43,6 @@ _REPLICAS = 1024
 _TIMES = 5
 _FALL = 2.0  # of ln|u² − w²| from one time to the next, at the minimum of the loss
 _SHARE = 0.95  # of the replicas within ε
-
-
-def _general(check: Check) -> Check:
-    @wraps(check)
-    def route(subject: Subject, context: Context) -> Evidence:
-        if context.subject is not None:
-            why = "About diagonal networks, not about one declaration."
-            return Evidence("posterior", Verdict.NOT_APPLICABLE, why)
-        return check(subject, context)
-
-    return route
 
 
 # --- with symbols ----
@@ -73,7 +63,7 @@ def normal_mass(eps: float) -> float:
     return float(2 / math.pi * iti0k0(eps / 2)[1])
 
 
-@_general
+@only_about(NETWORKS)
 def posterior_symbolic(subject: Subject, context: Context) -> Evidence:
     """Find where the stationary law lives; bound the divergence from N(0, I)."""
     del context
@@ -164,7 +154,7 @@ class Gibbs:
         return float(np.logaddexp(logsumexp(part), below) - logsumexp(whole))
 
 
-@_general
+@only_about(NETWORKS)
 def posterior_simulated(subject: Subject, context: Context) -> Evidence:
     """Bound the divergence from below at four times, for drawn data.
 
@@ -215,7 +205,6 @@ def posterior_simulated(subject: Subject, context: Context) -> Evidence:
         what,
         instances=count,
         alpha=context.alpha,
-        detectable=highest,
         figures=(_figure(curves),),
     )
 

@@ -14,7 +14,7 @@ from verify._evidence import Evidence
 from verify._radii import binomial_upper
 from verify._routes._common import Sides, drawn_evidence, symbolic_evidence
 from verify._routes._diagonal_cases import Net, any_nets, balanced_nets, net
-from verify._routes._diagonal_discrete import about_networks
+from verify._scope import NETWORKS, only_about
 
 
 # The subject is "never" (the wrong sign is never learned) or "exception".
@@ -24,7 +24,7 @@ BY_HAND = net(((Fraction(1, 10), 20), (1, -1)), ((1, -1),), Fraction(2, 5))
 _STEPS, _FAR = 2, 1e-3
 
 
-@about_networks
+@only_about(NETWORKS)
 def sign_algebra(subject: str, context: Context) -> Evidence:
     """Take one step, and Itô's rule for ln|N/P|, with q = ∂ℓ/∂v any number."""
     del context
@@ -139,7 +139,7 @@ def _values(image: sp.Expr, t: sp.Symbol, top: sp.Rational) -> list[sp.Expr]:
     return [image.subs(t, root) for root in roots if 0 <= root <= top]
 
 
-@about_networks
+@only_about(NETWORKS)
 def sign_exact(subject: str, context: Context) -> Evidence:
     """Take steps of SGD from balanced negative products, by differences of the loss."""
 
@@ -169,7 +169,7 @@ def _on_the_set(at: Net) -> bool:
     return all(len({abs(u) for u in row}) == 1 and prod(row) <= 0 for row in at.weights)
 
 
-@about_networks
+@only_about(NETWORKS)
 def sign_runs(subject: str, context: Context) -> Evidence:
     """Run SGD on the data of `BY_HAND` from u = −w, in floats."""
     route, steps = "SGD, long runs", 2000
@@ -220,7 +220,7 @@ def sign_runs(subject: str, context: Context) -> Evidence:
     )
 
 
-@about_networks
+@only_about(NETWORKS)
 def one_number_exact(subject: str, context: Context) -> Evidence:
     """Check that a step multiplies all uᵢ + wᵢ by one number, and all uᵢ − wᵢ."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from verify._diagonal._kept import kept
 from verify._diagonal._settings import Ends, experiment
 from verify._evidence import Evidence, Figure
 from verify._radii import binomial_upper, dkw_radius
+from verify._scope import NETWORKS, only_about
 
 
 Array = NDArray[np.float64]
@@ -44,23 +44,12 @@ class Law:
 Check = Callable[[Law, Context], Evidence]
 
 
-def _simulated(check: Check) -> Check:
-    @wraps(check)
-    def route(subject: Law, context: Context) -> Evidence:
-        if context.subject is not None:
-            why = "About diagonal networks, not about one declaration."
-            return Evidence("SDE", Verdict.NOT_APPLICABLE, why)
-        return check(subject, context)
-
-    return route
-
-
 def runs_of(context: Context, which: tuple[tuple[int, ...], str]) -> tuple[Ends, ...]:
     """Return the runs that all claims share."""
     return experiment(replace(context, claim=SHARED, shrink=False), *which)
 
 
-@_simulated
+@only_about(NETWORKS)
 def density_by_sums(subject: Law, context: Context) -> Evidence:
     """Hold the ends of ln P, ln N (two factors, any width) against the density."""
     found = runs_of(context, _BY_SUMS)
@@ -70,7 +59,7 @@ def density_by_sums(subject: Law, context: Context) -> Evidence:
     return _judged(subject, context, found, "SDE of ln P and ln N", figures)
 
 
-@_simulated
+@only_about(NETWORKS)
 def density_by_weights(subject: Law, context: Context) -> Evidence:
     """Hold the ends of all weights (two, three, four factors) against the density."""
     found = runs_of(context, _BY_WEIGHTS)
@@ -150,7 +139,7 @@ def _two_sample(a: Array, b: Array) -> float:
     return float(np.abs(left - right).max())
 
 
-@_simulated
+@only_about(NETWORKS)
 def density_kept(subject: Law, context: Context) -> Evidence:
     """Start at the density, at any temperature below T_c: is it kept?
 
@@ -211,7 +200,7 @@ def _uniform(x: Array) -> Array:
     return np.asarray(np.clip(x, 0.0, 1.0))
 
 
-@_simulated
+@only_about(NETWORKS)
 def signs_kept(subject: Law, context: Context) -> Evidence:
     """Count the replicas that keep the sign of v; put some of them at 0.
 

@@ -16,7 +16,7 @@ from symbolic import Verdict, Witness
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
-from verify._routes._words import not_for_subjects
+from verify._scope import only_about
 
 
 Array = NDArray[np.float64]
@@ -50,10 +50,9 @@ class Construction:
         return {name: str(getattr(self, name).tolist()) for name in names}
 
 
+@only_about(_ABOUT)
 def existence_exact(subject: str, context: Context) -> Evidence:
     """Carry the construction out in rationals: product and balance, entry by entry."""
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
     route = "exact construction"
     if subject != "positive definite":
         return Evidence(
@@ -110,6 +109,7 @@ def _definite(draw: st.DrawFn, n: int) -> sp.ImmutableDenseMatrix:
     return sp.ImmutableDenseMatrix(Q * sp.diag(*values) * Q / 2)
 
 
+@only_about(_ABOUT)
 def existence_numeric(subject: str, context: Context) -> Evidence:
     """Build U and W by a floating SVD from the Γ of drawn data, at larger sizes.
 
@@ -120,8 +120,6 @@ def existence_numeric(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "singular value decomposition"
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
     if subject != "positive definite":
         return Evidence(
             route, Verdict.NOT_APPLICABLE, "The construction needs Γ^{−1/2}."

@@ -21,7 +21,7 @@ from verify._instances import Instance
 from verify._routes._common import Sides, drawn_evidence
 from verify._routes._factorisation_words import Gamma
 from verify._routes._flow import drift_of
-from verify._routes._words import not_for_subjects
+from verify._scope import only_about
 from verify._strategies import factorisations
 
 
@@ -94,10 +94,9 @@ def symmetric_part(instance: Instance) -> Matrix:
 # Proposition 1. The subject is m in C_B = m(Tr[UBUᵀ] − Tr[WᵀBW]).
 
 
+@only_about(_ABOUT)
 def rows_and_columns_exact(subject: Fraction, context: Context) -> Evidence:
     """Compare the generator of C_B with Σᵢ Tr[Σ_ũᵢB] − Σⱼ Tr[Σ_w̃ⱼB], block by block."""
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
 
     def sides(instance: Instance) -> Sides:
         case = instance.with_(gamma=Fraction(0))
@@ -141,6 +140,7 @@ def _first() -> Instance:
 # Theorem 2.
 
 
+@only_about(_ABOUT)
 def balance_exact(subject: Gamma, context: Context) -> Evidence:
     """Balance Γ exactly by the choice of γ, and see whether every C_B stands still.
 
@@ -151,8 +151,6 @@ def balance_exact(subject: Gamma, context: Context) -> Evidence:
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
 
     def sides(instance: Instance) -> Sides | None:
         case = _balanced(subject, instance)
@@ -228,10 +226,9 @@ def _alike(instance: Instance, u: Vector, w: Vector, q: Fraction) -> Instance:
     return instance.with_(theta=theta + tuple(value / q for value in w) * d)
 
 
+@only_about(_ABOUT)
 def balance_identity(subject: Gamma, context: Context) -> Evidence:
     """Compare Ċ_B from weak Euler steps with (2η/S)Tr[(WΓ_WWᵀ − UᵀΓ_UU)B]."""
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
 
     def sides(instance: Instance) -> Sides:
         shift = subject.shift_at(instance.gamma, instance.batch_size, instance.eta)
@@ -254,10 +251,9 @@ def balance_identity(subject: Gamma, context: Context) -> Evidence:
 # Proposition 2. The subject is m in m(d_y Tr[WΣₓWᵀ] + ‖U‖² Tr Σₓ).
 
 
+@only_about(_ABOUT)
 def hessian_exact(subject: Fraction, context: Context) -> Evidence:
     """Take second differences of L_γ, exact since it is quadratic in each parameter."""
-    if (refusal := not_for_subjects(context, _ABOUT)) is not None:
-        return refusal
 
     def sides(instance: Instance) -> Sides:
         parts = parts_of(instance)

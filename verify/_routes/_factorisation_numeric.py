@@ -21,7 +21,7 @@ from verify._routes._factorisation_exact import (
     transpose,
 )
 from verify._routes._factorisation_words import Gamma
-from verify._routes._words import not_for_subjects
+from verify._scope import only_about
 from verify._strategies import factorisations
 
 
@@ -30,6 +30,7 @@ _UNIT_ROUNDOFF = 2.0**-53
 _Row = tuple[Instance, float, float, float]
 
 
+@only_about("matrix factorisation")
 def balance_compiled(subject: Gamma, context: Context) -> Evidence:
     """Compare the numpy network's Γ, its two sides and one step with exact rationals.
 
@@ -39,8 +40,6 @@ def balance_compiled(subject: Gamma, context: Context) -> Evidence:
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
-        return refusal
 
     def rows() -> Iterator[_Row]:
         drawn = context.draw(factorisations(), context.profile.exact, "compiled")

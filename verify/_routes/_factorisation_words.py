@@ -23,7 +23,8 @@ from symbolic import (
 )
 from verify._context import Context
 from verify._evidence import Evidence
-from verify._routes._words import ROUTE, Example, Row, not_for_subjects, words_evidence
+from verify._routes._words import ROUTE, Example, Row, words_evidence
+from verify._scope import only_about
 
 
 _HALF = Fraction(1, 2)
@@ -32,6 +33,7 @@ _HALF = Fraction(1, 2)
 # Proposition 1. The subject is the factor m in C_B = m(Tr[UBUᵀ] − Tr[WᵀBW]).
 
 
+@only_about("matrix factorisation")
 def rows_and_columns(subject: Fraction, context: Context) -> Evidence:
     """Derive Ċ_B for every symmetric B and compare with the sum over rows and columns.
 
@@ -41,8 +43,6 @@ def rows_and_columns(subject: Fraction, context: Context) -> Evidence:
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
-        return refusal
     net = factorisation()
     g_U, g_W, B = _gradients()[0], _gradients()[1], net.B
     charge = subject * ((net.U @ B @ net.U.T).tr() - (net.W.T @ B @ net.W).tr())
@@ -121,6 +121,7 @@ def balance_rate() -> tuple[MatrixPolynomial, MatrixPolynomial]:
     return noise + flow.weight_decay + flow.loss, flow.diffusion
 
 
+@only_about("matrix factorisation")
 def balance_words(subject: Gamma, context: Context) -> Evidence:
     """Compare Q̇ with (4η/S)(WΓ_WWᵀ − UᵀΓ_UU), or show what the printed Γ gives.
 
@@ -130,8 +131,6 @@ def balance_words(subject: Gamma, context: Context) -> Evidence:
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
-        return refusal
     net = factorisation()
     rate, diffusion = balance_rate()
     noise = net.noise_matrices(centred=subject.centred, shift=subject.shift)
@@ -212,14 +211,13 @@ def _balanced_but_moving(
 # Theorem 2, existence. The subject is "positive definite" or "semi-definite".
 
 
+@only_about("matrix factorisation")
 def existence_words(subject: str, context: Context) -> Evidence:
     """Check the construction on UW = V by rewriting, or refute it where Γ is singular.
 
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
-        return refusal
     if subject != "positive definite":
         return _no_balance()
     m, n, r, d = "d_y", "d_x", "r", "d"
@@ -300,10 +298,9 @@ def _no_balance() -> Evidence:
 # Proposition 2. The subject is the factor m in m(d_y Tr[WΣₓWᵀ] + ‖U‖² Tr Σₓ).
 
 
+@only_about("matrix factorisation")
 def hessian_words(subject: Fraction, context: Context) -> Evidence:
     """Take the Laplacian of the loss in U and W with every size free."""
-    if (refusal := not_for_subjects(context, "matrix factorisation")) is not None:
-        return refusal
     net = factorisation()
     U, W = net.U, net.W
     Sigma = (net.x @ net.x.T).mean()

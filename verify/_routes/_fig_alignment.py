@@ -13,7 +13,8 @@ from numeric import LinearNet
 from verify._context import Context
 from verify._evidence import Evidence, Figure, Series
 from verify._figures._chains import Chain, Trained, by_engine, by_loop, size
-from verify._figures._median import Row, cloud, judged, own_experiment
+from verify._figures._median import Row, cloud, judged
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -68,7 +69,7 @@ def _closed(found: Trained, chain: Chain, power: float) -> Array:
     return cosine(left, right)
 
 
-@own_experiment
+@only_about(OWN)
 def alignment_ensemble(subject: Alignment, context: Context) -> Evidence:
     """Measure the alignment of WΓ_WWᵀ and UᵀΓ_UU, Γ of Theorem 2 over the data.
 
@@ -82,7 +83,7 @@ def alignment_ensemble(subject: Alignment, context: Context) -> Evidence:
     return _aligned("engine: Γ over the data", by_engine, _theorem, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def alignment_loop(subject: Alignment, context: Context) -> Evidence:
     """Measure the alignment of (16), fresh samples at every step.
 
@@ -185,7 +186,7 @@ def _ends(chain: Chain, found: Trained) -> tuple[Array, Array]:
     return sharpness(W_0, U_0, chain.x_scale), sharpness(W, U, chain.x_scale)
 
 
-@own_experiment
+@only_about(OWN)
 def warmup_ensemble(subject: WarmUp, context: Context) -> Evidence:
     """Train the rank-one network with and without warm-up, by the engine.
 
@@ -199,7 +200,7 @@ def warmup_ensemble(subject: WarmUp, context: Context) -> Evidence:
     return _warmup("engine", by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def warmup_loop(subject: WarmUp, context: Context) -> Evidence:
     """Train the rank-one network with and without warm-up, by the plain loop.
 

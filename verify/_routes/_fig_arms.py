@@ -13,7 +13,7 @@ from verify._context import Context
 from verify._evidence import Evidence
 from verify._figures._arms import SYSTEMS, Move, System, Walk, rounding, sgd_path
 from verify._figures._engine import Schedule, experiment, runs_of, train
-from verify._figures._median import own_experiment
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Law:
     beta: float = 0.0
 
 
-@own_experiment
+@only_about(OWN)
 def law_every_step(subject: Law, context: Context) -> Evidence:
     """Check the exact laws of C and B at every step of every run, to rounding.
 
@@ -104,7 +104,7 @@ def _residuals(subject: Law, walk: Walk, move: Move) -> tuple[Array, Array]:
     return np.stack([of_C, of_B]), lr**2 * np.abs(M)
 
 
-@own_experiment
+@only_about(OWN)
 def law_by_engine(subject: Law, context: Context) -> Evidence:
     """Sum the law's increments and compare with the engine's charges at the end.
 

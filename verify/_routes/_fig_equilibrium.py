@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric import simulate
 from verify._context import Context
 from verify._evidence import Evidence, Figure, Series
-from verify._figures._arms import SYSTEMS, Point, System, Walk, point, sgd_path
-from verify._figures._engine import declared, experiment
-from verify._figures._median import Row, judged, own_experiment
+from verify._figures._arms import (
+    SYSTEMS,
+    Point,
+    System,
+    Walk,
+    engine_path,
+    point,
+    sgd_path,
+)
+from verify._figures._engine import experiment
+from verify._figures._median import Row, judged
 from verify._routes._fig_arms import drawn
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -53,7 +61,7 @@ LONG = (
 )
 
 
-@own_experiment
+@only_about(OWN)
 def balance_by_engine(subject: _Method, context: Context) -> Evidence:
     r"""Follow δ = |∫(−4γC + σ²Tr[ΣA])dt| / ∫(2γθᵀ|A|θ + σ²Tr[Σ|A|])dt along the runs.
 
@@ -109,33 +117,17 @@ def _imbalance(system: System, method: _Method, plain: Context) -> tuple[Array, 
     """Return the drift of C, and the sum of its parts' moduli, (points, runs) each."""
     data, start = drawn(system, plain, _COPIES)
     long = LONG[SYSTEMS.index(system)]
-    lr, n = long.times * system.lr, start.shape[1]
-    found = simulate(
-        declared(system.model),
-        data,
-        start,
-        lr=lr,
-        batch_size=1,
-        steps=long.steps,
-        method=method,
-        weight_decay=long.gamma,
-        seed=plain.key(system.name),
-        record={str(i): partial(_entry, i) for i in range(n)},
-        samples=_POINTS,
-    )
-    path = np.stack([found.records[str(i)] for i in range(n)], axis=-1)
+    walk = Walk(long.times * system.lr, long.steps, gamma=long.gamma)
+    key, lr = plain.key(system.name), walk.lr
     drift, parts = [], []
-    for theta in path.swapaxes(0, 1):
-        at = point(system, theta, data)
+    for at in engine_path(
+        system, start, data, walk, method=method, samples=_POINTS, seed=key
+    ):
         sizes = _Sides.of(at)
         drift.append(lr / 2 * at.noise - 4 * long.gamma * at.charge)
         moduli = lr / 2 * (sizes.up + sizes.down)
         parts.append(moduli + 2 * long.gamma * (sizes.high + sizes.low))
     return np.array(drift), np.array(parts)
-
-
-def _entry(i: int, theta: Array) -> Array:
-    return np.asarray(theta[:, i])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +151,7 @@ class _Sides:
 _STEP_BY_STEP = (0, 5)  # an indefinite and a definite A, with eigenvalues ±1 and 0
 
 
-@own_experiment
+@only_about(OWN)
 def balance_by_steps(subject: _Method, context: Context) -> Evidence:
     """Step with numpy, and say how far along the orbit the equilibrium is: λ*.
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from verify._context import Context
 from verify._evidence import Evidence, Figure, Series
 from verify._figures._chains import Chain, Trained, by_engine, by_loop, size
-from verify._figures._median import Row, cloud, judged, own_experiment
+from verify._figures._median import Row, cloud, judged
 from verify._routes._fig_alignment import sharpness, trace_by_samples
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -32,7 +33,7 @@ RESIDUAL = Chain(
 )
 
 
-@own_experiment
+@only_about(OWN)
 def residual_ensemble(subject: Residual, context: Context) -> Evidence:
     """Train (I + U)(I + W)x by the engine, U from the wider start.
 
@@ -46,7 +47,7 @@ def residual_ensemble(subject: Residual, context: Context) -> Evidence:
     return _residual("engine", by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def residual_loop(subject: Residual, context: Context) -> Evidence:
     """Train (I + U)(I + W)x by the plain loop.
 
@@ -169,7 +170,7 @@ def scales_chain(phi: float, steps: int) -> Chain:
     )
 
 
-@own_experiment
+@only_about(OWN)
 def scales_ensemble(subject: TwoScales, context: Context) -> Evidence:
     """Measure norms and sharpness over φ by the engine.
 
@@ -183,7 +184,7 @@ def scales_ensemble(subject: TwoScales, context: Context) -> Evidence:
     return _scales("engine", by_engine, 10_000, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def scales_loop(subject: TwoScales, context: Context) -> Evidence:
     """Measure norms and sharpness over φ by the plain loop, for φ ≥ ½.
 
@@ -291,7 +292,7 @@ def deep_predicted() -> tuple[float, ...]:
     return (float(first), *(float(len(S) * c2),) * (depth - 2), float(last))
 
 
-@own_experiment
+@only_about(OWN)
 def deep_ensemble(subject: Deep, context: Context) -> Evidence:
     """Train a chain of four layers by the engine.
 
@@ -305,7 +306,7 @@ def deep_ensemble(subject: Deep, context: Context) -> Evidence:
     return _deep("engine", by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def deep_loop(subject: Deep, context: Context) -> Evidence:
     """Train a chain of four layers by the plain loop.
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from verify._context import Context
 from verify._evidence import Evidence, Figure, Series
-from verify._figures._median import Row, cloud, judged, own_experiment
+from verify._figures._median import Row, cloud, judged
 from verify._figures._nets import Net, TrainedNet, net_by_engine, net_by_loop
 from verify._routes._fig_alignment import cosine
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -35,7 +36,7 @@ class Norms:
     layers_kept: bool = False
 
 
-@own_experiment
+@only_about(OWN)
 def norms_ensemble(subject: Norms, context: Context) -> Evidence:
     """Measure the norms of Net-A and Net-B by the engine.
 
@@ -49,7 +50,7 @@ def norms_ensemble(subject: Norms, context: Context) -> Evidence:
     return _norms("engine", net_by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def norms_loop(subject: Norms, context: Context) -> Evidence:
     """Measure the norms of Net-A and Net-B by the plain loop.
 
@@ -136,7 +137,7 @@ _FEW = 128  # samples of gradient descent
 _STRONG = (5.0**0.5, *(1.0,) * (_D - 1))
 
 
-@own_experiment
+@only_about(OWN)
 def representation_ensemble(subject: Representation, context: Context) -> Evidence:
     """Measure the alignment of tanh nets, and of ReLU nets but at quick, by the engine.
 
@@ -151,7 +152,7 @@ def representation_ensemble(subject: Representation, context: Context) -> Eviden
     return _representation("engine", net_by_engine, kinds, _MANY, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def representation_loop(subject: Representation, context: Context) -> Evidence:
     """Measure the alignment of tanh, ReLU and swish nets by the plain loop.
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from verify._context import Context
 from verify._evidence import Evidence, Figure, Series
-from verify._figures._median import Row, judged, own_experiment
+from verify._figures._median import Row, judged
 from verify._figures._planes import Plane, PlaneRun, plane_by_engine, plane_by_loop
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -41,7 +42,7 @@ class Orbits:
         return ("factor",)
 
 
-@own_experiment
+@only_about(OWN)
 def orbits_ensemble(subject: Orbits, context: Context) -> Evidence:
     """Follow u² + w², or u² − w², by the engine.
 
@@ -55,7 +56,7 @@ def orbits_ensemble(subject: Orbits, context: Context) -> Evidence:
     return _orbits("engine", plane_by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def orbits_loop(subject: Orbits, context: Context) -> Evidence:
     """Follow the same by a plain loop, with the law's integral along each run.
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from verify._context import Context
 from verify._evidence import Evidence, Figure
-from verify._figures._median import Row, cloud, judged, own_experiment
+from verify._figures._median import Row, cloud, judged
 from verify._figures._rates import rates_by_engine, rates_by_loop
+from verify._scope import OWN, only_about
 
 
 Array = NDArray[np.float64]
@@ -27,7 +28,7 @@ class Powers:
     loss: float = 0.0
 
 
-@own_experiment
+@only_about(OWN)
 def rates_ensemble(subject: Powers, context: Context) -> Evidence:
     """Measure both rates at S = 1 and 4 by the engine.
 
@@ -41,7 +42,7 @@ def rates_ensemble(subject: Powers, context: Context) -> Evidence:
     return _rates("engine", rates_by_engine, subject, context)
 
 
-@own_experiment
+@only_about(OWN)
 def rates_loop(subject: Powers, context: Context) -> Evidence:
     """Measure both rates at S = 1 and 4 by a plain loop with fresh samples.
 

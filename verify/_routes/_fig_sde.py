@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,16 @@ from verify._figures._arms import (
     System,
     Walk,
     compiled,
-    point,
+    engine_path,
     rounding,
     sde_path,
     sgd_path,
     svag_path,
 )
 from verify._figures._engine import declared, experiment, runs_of
-from verify._figures._median import Row, judged, own_experiment
+from verify._figures._median import Row, judged
 from verify._routes._fig_arms import drawn
+from verify._scope import OWN, only_about
 from verify._statistics import FactorInterval, FactorTest
 
 
@@ -45,7 +46,7 @@ class Flow:
 _PARTS = (1, 9)
 
 
-@own_experiment
+@only_about(OWN)
 def sde_shrinks(subject: Flow, context: Context) -> Evidence:
     """Follow C against ∫(7) on Euler–Maruyama paths at two step sizes.
 
@@ -101,7 +102,7 @@ _NEAR_LIMIT = 0.5
 _PATHS = {"Euler–Maruyama": sde_path, "SVAG": svag_path}
 
 
-@own_experiment
+@only_about(OWN)
 def sde_extrapolated(subject: Flow, context: Context) -> Evidence:
     """Extrapolate the mean of C_T − C₀ − ∫(7)dt to step size 0, by two schemes.
 
@@ -185,7 +186,7 @@ def _integrals(
     return charges[-1] - charges[0], noise, decay
 
 
-@own_experiment
+@only_about(OWN)
 def sde_by_engine(subject: Flow, context: Context) -> Evidence:
     """Integrate the flow along the engine's SDE paths, by the trapezoidal rule.
 
@@ -250,7 +251,7 @@ _GAP_BATCH = 48
 _NEAR = 0.1
 
 
-@own_experiment
+@only_about(OWN)
 def gap_along_sgd(subject: SdeGap, context: Context) -> Evidence:
     """Measure the factor of the gap along SGD, with (7) taken as known, by betting.
 
@@ -318,7 +319,7 @@ def _gap(system: System, plain: Context, alpha: float) -> FactorInterval:
     return test.interval(alpha)
 
 
-@own_experiment
+@only_about(OWN)
 def gap_halves(subject: SdeGap, context: Context) -> Evidence:
     """Measure what SGD has over the SDE's integral along the engine's runs, η and η/2.
 
@@ -346,22 +347,10 @@ def gap_halves(subject: SdeGap, context: Context) -> Evidence:
 def _excess(system: System, plain: Context, share: float) -> tuple[Array, Array, Array]:
     """Return C_T − C₀ − ∫(7), the gap's integral, and that of its parts' moduli."""
     data, start = drawn(system, plain, 4)
-    lr, steps, batch, gamma = share * system.lr, int(12 / share), 512, 0.02
-    n = start.shape[1]
-    found = simulate(
-        declared(system.model),
-        data,
-        start,
-        lr=lr,
-        batch_size=batch,
-        steps=steps,
-        weight_decay=gamma,
-        seed=plain.key("gap", share),
-        record={str(i): partial(_entry, i) for i in range(n)},
-        samples=steps,
-    )
-    path = np.stack([found.records[str(i)] for i in range(n)], axis=-1)
-    points = [point(system, theta, data) for theta in path.swapaxes(0, 1)]
+    walk = Walk(share * system.lr, int(12 / share), batch=512, gamma=0.02)
+    lr, batch, gamma = walk.lr, walk.batch, walk.gamma
+    key = plain.key("gap", share)
+    points = list(engine_path(system, start, data, walk, samples=walk.steps, seed=key))
     excess = points[-1].charge - points[0].charge
     gap, size = np.zeros(len(start)), np.zeros(len(start))
     for at in points[:-1]:
@@ -371,7 +360,3 @@ def _excess(system: System, plain: Context, share: float) -> tuple[Array, Array,
         parts = 0.5 * moduli.sum(axis=1) + 4 * gamma**2 * np.abs(C)
         size = size + lr**2 * parts
     return excess, gap, size
-
-
-def _entry(i: int, theta: Array) -> Array:
-    return np.asarray(theta[:, i])

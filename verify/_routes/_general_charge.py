@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import hypothesis.strategies as st
@@ -21,7 +21,8 @@ from verify._evidence import Evidence
 from verify._exact import Matrix, Vector, apply, dot
 from verify._routes._common import Sides, drawn_evidence
 from verify._routes._general_cases import drawn_number
-from verify._routes._words import Example, Row, not_for_subjects, words_evidence
+from verify._routes._words import Example, Row, words_evidence
+from verify._scope import only_about
 
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
@@ -108,11 +109,9 @@ def _fields() -> st.SearchStrategy[Field]:
     return st.integers(0, 2**48 - 1).map(made)
 
 
+@only_about("every field J")
 def circulation_exact(subject: str, context: Context) -> Evidence:
     """Take ∮J·dθ around triangles: 0 around each one iff there is a charge."""
-    refusal = not_for_subjects(context, "every field J")
-    if refusal is not None:
-        return replace(refusal, route="exact circulation")
 
     def sides(field: Field) -> Sides:
         still = all(field.work(corners) == 0 for corners in _triangles(len(field.M)))
@@ -149,11 +148,9 @@ def _triangles(n: int) -> Iterator[tuple[Vector, ...]]:
                 )
 
 
+@only_about("every field J")
 def poincare_words(subject: str, context: Context) -> Evidence:
     """Compare ∇(θ·J(tθ)) with d(tJ(tθ))/dt, D = ∂J symmetric or not, n free."""
-    refusal = not_for_subjects(context, "every field J")
-    if refusal is not None:
-        return refusal
     D = matrix("D", "n", "n", symmetric=subject == "gradient")
     J, theta, e = matrix("J", "n", 1), matrix("theta", "n", 1), matrix("e", "n", 1)
     t = matrix("t", 1, 1)

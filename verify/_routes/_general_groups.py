@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -31,7 +31,8 @@ from verify._jets import along, line
 from verify._routes._common import Sides, drawn_evidence, symbolic_evidence
 from verify._routes._general_cases import Case, MonomialNet, drawn_number, product_pair
 from verify._routes._general_quantities import on_cases
-from verify._routes._words import Example, not_for_subjects, words_evidence
+from verify._routes._words import Example, words_evidence
+from verify._scope import only_about
 
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
@@ -100,11 +101,9 @@ def _rescaled(domain: str) -> st.SearchStrategy[Rescaled]:
     return st.integers(0, 2**48 - 1).map(made)
 
 
+@only_about("rescaling of any layer")
 def domain_exact(subject: str, context: Context) -> Evidence:
     """Evaluate the loss of drawn layers before and after Q_ρ, in rationals."""
-    refusal = not_for_subjects(context, "rescaling of any layer")
-    if refusal is not None:
-        return replace(refusal, route="exact values")
 
     def sides(case: Rescaled) -> Sides:
         trivial = case.rho == 0 or not case.b[0] or not any(case.a[0])
@@ -122,11 +121,9 @@ def domain_exact(subject: str, context: Context) -> Evidence:
     )
 
 
+@only_about("rescaling of any layer")
 def domain_symbolic(subject: str, context: Context) -> Evidence:
     """Compare ℓ∘Q_ρ with ℓ as expressions, 1 + ρ = q a positive or a real symbol."""
-    refusal = not_for_subjects(context, "rescaling of any layer")
-    if refusal is not None:
-        return replace(refusal, route="branches")
     q = sp.Symbol("q", positive=True if subject == "positive" else None, real=True)
     a, b = sp.symbols("a b", real=True)
     signs = (sp.Symbol("z", positive=True), sp.Symbol("z", negative=True), sp.S.Zero)
@@ -186,11 +183,9 @@ def transformations() -> tuple[tuple[str, tuple[sp.Expr, sp.Expr], sp.Expr], ...
     )
 
 
+@only_about("transformations")
 def generator_symbolic(subject: int, context: Context) -> Evidence:
     """Differentiate Q_ρ in ρ and decide ∇ℓ·J = 0; f∘Q_ρ = f is decided first."""
-    refusal = not_for_subjects(context, "transformations")
-    if refusal is not None:
-        return replace(refusal, route="derivation")
 
     def rows() -> Iterator[tuple[str, sp.Expr, sp.Expr]]:
         for name, images, f in transformations():
@@ -232,11 +227,9 @@ class Moved:
         return {"transformation": name} | shown | values
 
 
+@only_about("transformations")
 def generator_jets(subject: int, context: Context) -> Evidence:
     """Take the jets of Q_ρ in ρ, then the slope of ℓ along what they give."""
-    refusal = not_for_subjects(context, "transformations")
-    if refusal is not None:
-        return replace(refusal, route="jets")
 
     def sides(case: Moved) -> Sides | None:
         _, images, f = transformations()[case.number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product as cartesian
 
@@ -41,9 +41,9 @@ from verify._routes._general_quantities import (
 from verify._routes._words import (
     ROUTE,
     Row,
-    not_for_subjects,
     words_evidence,
 )
+from verify._scope import only_about
 
 
 _ZERO = Fraction(0)
@@ -52,11 +52,9 @@ _ZERO = Fraction(0)
 # Itô's lemma (25). The subject is c in df = (∇f·μ + c·Tr[Gᵀ∇²fG])dt + ∇fᵀG dW.
 
 
+@only_about("every Itô process")
 def ito_words(subject: Fraction, context: Context) -> Evidence:
     """Average Taylor's two terms over a step μh + G√h ξ, with n and m free."""
-    refusal = not_for_subjects(context, "every Itô process")
-    if refusal is not None:
-        return refusal
     p, H = matrix("p", "n", 1), matrix("H", "n", "n", symmetric=True)
     drift, G, xi = matrix("mu", "n", 1), matrix("G", "n", "m"), matrix("xi", "m", 1)
     h, r = scalar("r", 2), scalar("r")
@@ -182,11 +180,9 @@ BROWNIAN = ItoCase(
 )
 
 
+@only_about("every Itô process")
 def ito_exact(subject: Fraction, context: Context) -> Evidence:
     """Take the limit h → 0 of mean changes over all signs, in exact rationals."""
-    refusal = not_for_subjects(context, "every Itô process")
-    if refusal is not None:
-        return replace(refusal, route="exact generator")
 
     def sides(case: ItoCase) -> Sides:
         curved = case.derived(Fraction(1)) != case.derived(_ZERO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import hypothesis.strategies as st
@@ -40,9 +40,9 @@ from verify._routes._words import (
     ROUTE,
     Example,
     Row,
-    not_for_subjects,
     words_evidence,
 )
+from verify._scope import only_about
 
 
 _ZERO = Fraction(0)
@@ -132,11 +132,9 @@ class RootCase:
         }
 
 
+@only_about("every Σ")
 def root_words(subject: str, context: Context) -> Evidence:
     """Compare ‖GᵀJ‖² with JᵀΣJ, at every size."""
-    refusal = not_for_subjects(context, "every Σ")
-    if refusal is not None:
-        return refusal
     G, J = matrix("G", "n", "n"), matrix("J", "n", 1)
     Sigma = matrix("Sigma", "n", "n", symmetric=True)
     image = G.T @ J if subject == "transposed" else G @ J
@@ -163,11 +161,9 @@ def root_words(subject: str, context: Context) -> Evidence:
     )
 
 
+@only_about("every Σ")
 def root_exact(subject: str, context: Context) -> Evidence:
     """Draw G and J with GGᵀJ = 0 and multiply."""
-    refusal = not_for_subjects(context, "every Σ")
-    if refusal is not None:
-        return replace(refusal, route="exact matrices")
 
     def sides(case: RootCase) -> Sides | None:
         if any(apply(case.Sigma, case.J)):

@@ -6,35 +6,19 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import hypothesis.strategies as st
 
-from verify._context import Context
-from verify._evidence import Evidence
 from verify._exact import product
 from verify._routes._common import Sides
-from verify._routes._words import not_for_subjects
+from verify._scope import FACTORISATION, only_about
 
 
 Number = int | Fraction
 Shapes = dict[str, tuple[str | int, str | int]]
-_Subject = TypeVar("_Subject")
+general = only_about(FACTORISATION)
 EXACT = "exact matrices"
-
-
-def general(
-    route: Callable[[_Subject, Context], Evidence],
-) -> Callable[[_Subject, Context], Evidence]:
-    """Return the route, NOT_APPLICABLE in a run on a user's declaration."""
-
-    @wraps(route)
-    def guarded(subject: _Subject, context: Context) -> Evidence:
-        refusal = not_for_subjects(context, "matrix factorisation")
-        return route(subject, context) if refusal is None else refusal
-
-    return guarded
 
 
 @dataclass(frozen=True, slots=True)

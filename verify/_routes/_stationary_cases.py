@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import wraps
-from typing import TypeVar
 
 import hypothesis.strategies as st
 
-from verify._context import Context
-from verify._evidence import Evidence
 from verify._exact import dot
-from verify._routes._words import not_for_subjects
+from verify._scope import NETWORKS, only_about
 
 
-_Subject = TypeVar("_Subject")
+general = only_about(NETWORKS)
 EXACT = "exact networks"
 ZERO, ONE = Fraction(0), Fraction(1)
-
-
-def general(
-    route: Callable[[_Subject, Context], Evidence],
-) -> Callable[[_Subject, Context], Evidence]:
-    """Return the route, NOT_APPLICABLE in a run on a user's declaration."""
-
-    @wraps(route)
-    def guarded(subject: _Subject, context: Context) -> Evidence:
-        refusal = not_for_subjects(context, "diagonal linear networks")
-        return route(subject, context) if refusal is None else refusal
-
-    return guarded
 
 
 def mean(values: list[Fraction]) -> Fraction:

@@ -19,12 +19,12 @@ from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
 from verify._routes._v3_orbit_cases import (
     OrbitCase,
-    general_only,
     log_bounds,
     on_rescaling,
     on_square,
     orbit_cases,
 )
+from verify._scope import THEORY, only_about
 
 
 Pair = tuple[Fraction, Fraction]
@@ -62,11 +62,10 @@ class Ends:
         return all(a >= b for a, b in (*pairs, *sizes))
 
 
+@only_about(THEORY)
 def ends_exact(subject: Ends, context: Context) -> Evidence:
     """Check the bound on drawn equilibria, any spectrum; ln q by rational bounds."""
     route = "exact orbit"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sides(case: OrbitCase) -> Sides | None:
         return bound_sides(subject, case)
@@ -212,11 +211,10 @@ def term_margins(subject: Ends) -> Iterator[tuple[str, sp.Expr]]:
                 yield f"charge, {name}", d * _L * _A**2 * t_here - distance
 
 
+@only_about(THEORY)
 def ends_terms(subject: Ends, context: Context) -> Evidence:
     """Prove the bound for each eigenvalue by itself, for every spectrum at once."""
     route = "term by term"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     margins = list(term_margins(subject))
     open_ones = [name for name, f in margins if not rises_from_zero(f, _L)]
     if open_ones:
@@ -247,11 +245,10 @@ def ends_terms(subject: Ends, context: Context) -> Evidence:
 # --- the same bounds on losses, by sympy ---------------------------------------------
 
 
+@only_about(THEORY)
 def ends_on_losses(subject: Ends, context: Context) -> Evidence:
     """Evaluate both sides from the gradients of losses, without transporting Σ."""
     route = "losses"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     rows = list(_on_losses(subject))
     for shown, left, right in rows:
         if _sign(left - right) < 0:

@@ -21,8 +21,8 @@ from symbolic import (
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
-from verify._routes._v3_orbit_cases import general_only
-from verify._routes._words import Row, not_for_subjects, words_evidence
+from verify._routes._words import Row, words_evidence
+from verify._scope import THEORY, only_about
 
 
 DEPTHS = (2, 3, 4, 5)
@@ -33,14 +33,13 @@ Table = tuple[tuple[Fraction, ...], ...]
 # discrete SGD see `one_step_words`.
 
 
+@only_about("deep linear nets")
 def neighbours_words(subject: str, context: Context) -> Evidence:
     """Derive the flow of each pair at depths 2 to 5, every size free.
 
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "deep linear nets")) is not None:
-        return refusal
     sigma2 = scalar("sigma2")
 
     def rows() -> Iterator[Row]:
@@ -87,6 +86,7 @@ def neighbours_words(subject: str, context: Context) -> Evidence:
     )
 
 
+@only_about("deep linear nets")
 def one_step_words(subject: Fraction, context: Context) -> Evidence:
     """Derive the mean of one step with S = 1: c·η² times the uncentred difference.
 
@@ -97,8 +97,6 @@ def one_step_words(subject: Fraction, context: Context) -> Evidence:
     Returns:
         The evidence.
     """
-    if (refusal := not_for_subjects(context, "deep linear nets")) is not None:
-        return refusal
     eta2 = scalar("eta", 2)
 
     def rows() -> Iterator[Row]:
@@ -211,6 +209,7 @@ def deep_cases(draw: st.DrawFn) -> DeepCase:
     return DeepCase(layers, tuple(samples))
 
 
+@only_about(THEORY)
 def neighbours_exact(subject: str, context: Context) -> Evidence:
     """Compare the flow of each pair with the printed sides, all from the loss's values.
 
@@ -218,8 +217,6 @@ def neighbours_exact(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "exact differences"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sides(case: DeepCase) -> Sides | None:
         if subject == "at minima" and any(map(any, _mean_gradients(case))):
@@ -316,6 +313,7 @@ def _printed(case: DeepCase, lower: int) -> list[list[Fraction]]:
     return [[v / N for v in row] for row in total]
 
 
+@only_about(THEORY)
 def one_step_exact(subject: Fraction, context: Context) -> Evidence:
     """Take a step of SGD at each sample and look at WᵀW − WWᵀ of each pair.
 
@@ -327,8 +325,6 @@ def one_step_exact(subject: Fraction, context: Context) -> Evidence:
         The evidence.
     """
     route = "exact steps"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     eta = Fraction(1, 4)
 
     def sides(case: DeepCase) -> Sides:

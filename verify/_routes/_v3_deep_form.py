@@ -20,7 +20,7 @@ from symbolic import (
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
-from verify._routes._v3_orbit_cases import general_only
+from verify._scope import THEORY, only_about
 
 
 _UNITS = {1: (1,), 2: (sp.Rational(3, 5), sp.Rational(4, 5)), 3: (1, 2, 2)}
@@ -125,11 +125,10 @@ def singular_values(
     return Singular(first, c, last)
 
 
+@only_about(THEORY)
 def deep_form_exact(subject: str, context: Context) -> Evidence:
     """Build the layers in rationals: product, and both sides of each pair's balance."""
     route = "exact construction"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sides(case: DeepMinimum) -> Sides | None:
         form = singular_values(subject, case.values, *case.traces, case.depth)
@@ -229,6 +228,7 @@ def _reflection(draw: st.DrawFn, n: int) -> sp.ImmutableDenseMatrix:
     return sp.ImmutableDenseMatrix(turn)
 
 
+@only_about(THEORY)
 def deep_form_symbolic(subject: str, context: Context) -> Evidence:
     """In the frames all is diagonal: compare exponents with D and i symbols.
 
@@ -236,8 +236,6 @@ def deep_form_symbolic(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "diagonal form, every depth"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     D, i, s, total, x, eps = sp.symbols("D i s total x eps", positive=True)
     d = sp.Symbol("d", positive=True)
     form = singular_values(subject, (s,), x, eps, D, total=total, rank=d)
@@ -304,6 +302,7 @@ def _printed_gap(route: str, subject: str, name: str) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def deep_form_words(subject: str, context: Context) -> Evidence:
     """Put the form into the flow derived from the loss by words, at depths 2 to 5.
 
@@ -311,8 +310,6 @@ def deep_form_words(subject: str, context: Context) -> Evidence:
         The evidence.
     """
     route = "derived flow"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     count = 0
     for depth in range(2, 6):
         case = _isotropic(depth)

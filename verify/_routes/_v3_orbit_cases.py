@@ -8,9 +8,6 @@ from fractions import Fraction
 import hypothesis.strategies as st
 from hypothesis import assume
 
-from symbolic import Verdict
-from verify._context import Context
-from verify._evidence import Evidence
 from verify._exact import Vector, dot
 
 
@@ -196,15 +193,3 @@ def log_bounds(q: Fraction, terms: int = 16) -> tuple[Fraction, Fraction]:
     partial = sum((2 * z ** (2 * k + 1) / (2 * k + 1) for k in range(terms)), z * 0)
     rest = 2 * abs(z) ** (2 * terms + 1) / ((2 * terms + 1) * (1 - z * z))
     return (partial, partial + rest) if z > 0 else (partial - rest, partial)
-
-
-def general_only(route: str, context: Context) -> Evidence | None:
-    """Return NOT_APPLICABLE where the run is about a user's declaration, else None."""
-    if context.subject is None:
-        return None
-    return Evidence(
-        route,
-        Verdict.NOT_APPLICABLE,
-        "The statement is about the theory in general, not one declaration: verify it "
-        "by its id.",
-    )

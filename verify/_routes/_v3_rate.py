@@ -14,11 +14,11 @@ from verify._routes._common import Sides, drawn_evidence
 from verify._routes._v3_bounds import rises_from_zero, terms_at
 from verify._routes._v3_orbit_cases import (
     OrbitCase,
-    general_only,
     on_rescaling,
     on_square,
     orbit_cases,
 )
+from verify._scope import THEORY, only_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,10 @@ class Rate:
         return self.scope == other.scope and other.factor <= self.factor
 
 
+@only_about(THEORY)
 def rate_exact(subject: Rate, context: Context) -> Evidence:
     """Check the bound on drawn equilibria, at points near θ* and far from it."""
     route = "exact orbit"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     unit = subject.scope == "unit"
 
     def sides(case: OrbitCase) -> Sides | None:
@@ -82,11 +81,10 @@ def rate_exact(subject: Rate, context: Context) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def rate_symbolic(subject: Rate, context: Context) -> Evidence:
     """Prove the bound as a sum of non-negative terms, or leave it open."""
     route = "sum of non-negative terms"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     if subject.scope == "any" or subject.factor > 2:
         return Evidence(
             route,

@@ -18,7 +18,7 @@ from symbolic import Verdict, Witness, compare
 from verify._context import Context
 from verify._evidence import Evidence
 from verify._routes._common import Sides, drawn_evidence
-from verify._routes._v3_orbit_cases import general_only
+from verify._scope import THEORY, only_about
 from verify._statistics import hoeffding_radius
 
 
@@ -119,11 +119,10 @@ PRINTED = Ceiling(Fraction(1), Fraction(1, 2), 2)
 CORRECTED = Ceiling(Fraction(1), Fraction(1), 1)
 
 
+@only_about(THEORY)
 def ceiling_exact(subject: Ceiling, context: Context) -> Evidence:
     """Follow E X² piece by piece, from X(0) = 0, and compare with the ceiling."""
     route = "exact moments"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
 
     def sides(case: Pursuit) -> Sides:
         k = case.floor
@@ -154,6 +153,7 @@ def ceiling_exact(subject: Ceiling, context: Context) -> Evidence:
     )
 
 
+@only_about(THEORY)
 def ceiling_symbolic(subject: Ceiling, context: Context) -> Evidence:
     """Apply Itô's lemma to X² and look at the drift of E X² on the ceiling.
 
@@ -164,8 +164,6 @@ def ceiling_symbolic(subject: Ceiling, context: Context) -> Evidence:
         The evidence.
     """
     route = "Itô's lemma"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     X, kappa = sp.symbols("X kappa", real=True)
     k, mu = sp.symbols("k mu", positive=True)
     s2 = sp.Symbol("s2", nonnegative=True)
@@ -231,11 +229,10 @@ def _on_the_ceiling(
 # B.6. The subject is the reversion ν of the target itself, 0 as printed.
 
 
+@only_about(THEORY)
 def tracking_symbolic(subject: Fraction, context: Context) -> Evidence:
     """Bound P(X² > εC*²) by Chebyshev and the spread of C*, and let t grow."""
     route = "Chebyshev"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     t, k, s, eps, B = sp.symbols("t k s epsilon B", positive=True)
     mu = sp.Symbol("mu", positive=True)
     nu = sp.Rational(subject.numerator, subject.denominator)
@@ -307,6 +304,7 @@ _TRACKING = (
 _TIME, _PIECES, _EPSILON = 1.0e6, 60, 0.01
 
 
+@only_about(THEORY)
 def tracking_sampled(subject: Fraction, context: Context) -> Evidence:
     """Sample (X, C*) with rates that depend on the sign of X; count X² > εC*².
 
@@ -317,8 +315,6 @@ def tracking_sampled(subject: Fraction, context: Context) -> Evidence:
         SUPPORTED, or REFUTED where the count exceeds the bound by its radius.
     """
     route = "sampled pairs"
-    if (refusal := general_only(route, context)) is not None:
-        return refusal
     n = 64 * context.profile.replicas
     radius = hoeffding_radius(n, context.alpha)
     # The level K that makes 2K/√(2πt) + B/(εK²) least, with s = 1 and B = s²/k = 1.

@@ -156,18 +156,6 @@ _SCALE = Example(
 )
 
 
-def not_for_subjects(context: Context, about: str) -> Evidence | None:
-    """Return NOT_APPLICABLE where the run is about a user's declaration, else None."""
-    if context.subject is None:
-        return None
-    return Evidence(
-        ROUTE,
-        Verdict.NOT_APPLICABLE,
-        f"The statement is about {about} at every size, not about one declaration: "
-        "verify it by its id.",
-    )
-
-
 # (5), (7), (11) and the exact law, for every loss with the symmetry, n free.
 
 

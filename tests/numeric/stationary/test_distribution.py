@@ -522,5 +522,25 @@ def test_expectations_that_do_not_exist() -> None:
             ours.expect(function)
     with pytest.raises(ValueError, match="some probability between them"):
         law().expect(None, -2.0, -1.0, conditional=True)
-    with pytest.raises(ValueError, match="expected numbers lb and ub"):
-        law().expect(None, math.nan)
+    with pytest.raises(ValueError, match="converges, got f.0. that is not finite"):
+        law(2, 1, 0.5).expect(lambda v: 1 / v)
+    with pytest.raises(ValueError, match="converges, got f.v. that is not finite"):
+        law().expect(lambda v: 1 / (v - v))
+
+
+@pytest.mark.parametrize("end", [math.nan, "a", [1.0, 2.0], 1j])
+def test_an_expectation_up_to_what_is_no_number(end: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected numbers lb and ub, got .* and"):
+        law().expect(None, end)
+    with pytest.raises(ValueError, match="expected numbers lb and ub, got None and"):
+        law().expect(None, None, end)
+
+
+@pytest.mark.parametrize("value", [None, "a", 1j, np.ones(2)])
+@pytest.mark.parametrize("T", [0.1, 0.5])
+def test_an_expectation_of_what_is_no_function_to_numbers(value: Any, T: float) -> None:
+    with pytest.raises(TypeError, match=r"to a real number, got one with f\(.*\) ="):
+        law(2, 1, T).expect(lambda v: value)
+    if not callable(value) and value is not None:
+        with pytest.raises(TypeError, match="expected a function of a number, got"):
+            law(2, 1, T).expect(value)
