@@ -278,8 +278,8 @@ class StationaryDensity:
         Raises:
             TypeError: for what is not a function of a number, or has values that are
                 not real numbers.
-            ValueError: for an end that is no number, where [lb, ub] has no probability to
-                divide by, and where the quadrature does not converge, as where the
+            ValueError: for an end that is no number, where [lb, ub] has no probability
+                to divide by, and where the quadrature does not converge, as where the
                 expectation diverges.
 
         >>> law = StationaryDensity(2, 1, moments=DataMoments.gaussian(1, 1), T=0.1)

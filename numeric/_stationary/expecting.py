@@ -62,7 +62,8 @@ def expect(
         share = float(inside and low <= 0 <= high)
         value = _value(function, 0.0) if share else 0.0
         if not math.isfinite(value):
-            raise _diverging("f(0) that is not finite, where the law has its atom")
+            what = "f(0) that is not finite, where the law has its atom"
+            raise ValueError(_diverging(what))
     else:
         share = float(min(law.cdf(high) - law.cdf(low), law.sf(low) - law.sf(high)))
         share = max(share, 0.0) if inside else 0.0
@@ -96,7 +97,7 @@ def _side(
         weight = np.exp(-t[:, 0])
         values = np.array([_value(function, v) for v in quantile(weight).tolist()])
         if not np.isfinite(values).all():
-            raise _diverging("f(v) that is not finite")
+            raise ValueError(_diverging("f(v) that is not finite"))
         return values * weight
 
     stops = [first, *(first + stop for stop in _STOPS if 0 < stop < last - first), last]
@@ -109,9 +110,8 @@ def _side(
         size += abs(float(found.estimate))
     beyond = abs(float(integrand(np.array([[last]]))[0])) if last >= _END else 0.0
     if not error + beyond * _END <= _ACCURATE * size:
-        raise _diverging(
-            f"{total:.6g} with an error of {error:.2g}, and {beyond:.2g} at the end"
-        )
+        what = f"{total:.6g} with an error of {error:.2g}, and {beyond:.2g} at the end"
+        raise ValueError(_diverging(what))
     return total
 
 
@@ -130,8 +130,8 @@ def _value(function: Callable[[float], float], v: float) -> float:
         ) from error
 
 
-def _diverging(what: str) -> ValueError:
-    return ValueError(
+def _diverging(what: str) -> str:
+    return (
         f"expected a function whose expectation converges, got {what}: it may be "
         f"infinite (see moment), or too rough"
     )

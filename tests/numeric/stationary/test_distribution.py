@@ -522,9 +522,9 @@ def test_expectations_that_do_not_exist() -> None:
             ours.expect(function)
     with pytest.raises(ValueError, match="some probability between them"):
         law().expect(None, -2.0, -1.0, conditional=True)
-    with pytest.raises(ValueError, match="converges, got f.0. that is not finite"):
+    with pytest.raises(ValueError, match=r"converges, got f.0. that is not finite"):
         law(2, 1, 0.5).expect(lambda v: 1 / v)
-    with pytest.raises(ValueError, match="converges, got f.v. that is not finite"):
+    with pytest.raises(ValueError, match=r"converges, got f.v. that is not finite"):
         law().expect(lambda v: 1 / (v - v))
 
 
