@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from symbolic import Declaration, DeclarationError, Symmetry, Verdict
-from verify._claim import Claim
+from verify._claim import Claim, Route
 from verify._claims import CLAIMS
 from verify._context import ALPHA, PROFILE_SIZES, PROFILES, Context, Profile
 from verify._evidence import Evidence
@@ -26,6 +26,7 @@ from verify._user_claims._build import user_claims
 
 
 Progress = Callable[[str, int, int], None]
+Said = dict[tuple[str, Route], Evidence]
 _PACKAGES = (
     "noetherflow",
     "sympy",
@@ -145,12 +146,13 @@ def _in_turn(
     progress: Progress | None,
 ) -> list[ClaimResult]:
     """Check one claim after the other in this process."""
-    results = []
+    results: list[ClaimResult] = []
+    said: Said = {}
     with one_thread():
         for done, claim in enumerate(claims):
             if progress is not None:
                 progress(claim.id, done, len(claims))
-            results.append(_check(claim, PROFILE_SIZES[profile], seed, subject))
+            results.append(_check(claim, PROFILE_SIZES[profile], seed, subject, said))
     if progress is not None:
         progress(claims[-1].id, len(claims), len(claims))
     return results
@@ -195,10 +197,9 @@ def _check_group(
 ) -> list[ClaimResult]:
     """Check claims by id, in a process of their own."""
     known = {claim.id: claim for claim in CLAIMS}
+    sizes, said = PROFILE_SIZES[profile], Said()
     with one_thread():
-        return [
-            _check(known[name], PROFILE_SIZES[profile], seed, subject) for name in names
-        ]
+        return [_check(known[name], sizes, seed, subject, said) for name in names]
 
 
 def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...]]:
@@ -277,21 +278,27 @@ def _rescaled(declaration: Declaration) -> tuple[Declaration, ...]:
 
 
 def _check(
-    claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
+    claim: Claim,
+    profile: Profile,
+    seed: int,
+    subject: tuple[Declaration, ...] | None,
+    said: Said | None = None,
 ) -> ClaimResult:
+    """Run a claim and its twin; `said` is what the routes of this run said before."""
+    said = {} if said is None else said
     start = time.perf_counter()
     reason = claim.why_not(subject[0]) if subject is not None else None
     if reason is not None:
         evidence, twin = _not_applicable(claim, reason)
     else:
         context = Context(profile, seed, claim.id, subject)
-        evidence = tuple(route(claim.subject, context) for route in claim.routes)
-        twin = _check_twin(claim, profile, seed, subject)
+        evidence = _ask(claim, claim.subject, context, said)
+        twin = _check_twin(claim, profile, seed, subject, said)
     verdict = combine(evidence)
     applies = verdict is not Verdict.NOT_APPLICABLE
     if subject is not None and applies and not twin.as_expected:
         # On this declaration the altered statement may be true, or be the same.
-        twin = _check_twin(claim, profile, seed, None)
+        twin = _check_twin(claim, profile, seed, None, said)
     refuting = [e.counterexample for e in evidence if e.verdict is Verdict.REFUTED]
     return ClaimResult(
         id=claim.id,
@@ -330,16 +337,49 @@ def _not_applicable(
 
 
 def _check_twin(
-    claim: Claim, profile: Profile, seed: int, subject: tuple[Declaration, ...] | None
+    claim: Claim,
+    profile: Profile,
+    seed: int,
+    subject: tuple[Declaration, ...] | None,
+    said: Said,
 ) -> TwinResult:
     # On a declaration of the user's own no example by hand comes first, and a twin's
     # counterexample is only there to be one.
-    key, shrink = f"{claim.id} twin", subject is None
-    context = Context(profile, seed, key, subject, shrink)
-    evidence = tuple(route(claim.twin_subject, context) for route in claim.routes)
+    key = _twin_key(claim) if subject is None else f"{claim.id} twin"
+    context = Context(profile, seed, key, subject, shrink=subject is None)
+    evidence = _ask(claim, claim.twin_subject, context, said)
     return TwinResult(
         claim.twin_kind, claim.twin_statement, combine(evidence), evidence
     )
+
+
+def _twin_key(claim: Claim) -> str:
+    """Return the key of a twin's streams: the id of the claim that says the same.
+
+    The twin of a statement as printed is mostly its correction, and the other way
+    round: what its routes say there is then not found out twice.
+    """
+    for other in CLAIMS:
+        counterparts = other.amends == claim.id or claim.amends == other.id
+        if counterparts and other.subject == claim.twin_subject:
+            return other.id
+    return f"{claim.id} twin"
+
+
+def _ask(
+    claim: Claim, statement: Any, context: Context, said: Said
+) -> tuple[Evidence, ...]:
+    """Return what the routes say, those that said it before without being run."""
+    evidence = []
+    for route in claim.routes:
+        key = (context.claim, route)
+        if context.subject is not None:
+            evidence.append(route(statement, context))
+            continue
+        if key not in said:
+            said[key] = route(statement, context)
+        evidence.append(said[key])
+    return tuple(evidence)
 
 
 def combine(evidence: tuple[Evidence, ...]) -> Verdict:

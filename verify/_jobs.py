@@ -1,7 +1,8 @@
 """Claims in several processes: the same results, whatever their number.
 
 Every random stream is keyed by seed and claim, so it does not matter where a claim is
-checked. Claims that share an experiment stay together, so that it runs once. Numerical
+checked. Claims that share an experiment stay together, so that it runs once, and so do
+a statement as printed and its correction, each of which is the twin of the other. Numerical
 libraries keep to one thread, in one process as in many, so that sums round alike.
 """
 
@@ -62,7 +63,7 @@ def groups(claims: Iterable[Claim]) -> list[tuple[str, ...]]:
     """
     together: dict[str, list[str]] = {}
     for claim in sorted(claims, key=lambda claim: claim.form != "own"):
-        together.setdefault(claim.shares or claim.id, []).append(claim.id)
+        together.setdefault(claim.shares or claim.amends or claim.id, []).append(claim.id)
     return list(map(tuple, together.values()))
 
 

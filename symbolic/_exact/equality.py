@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 import sympy as sp
 
@@ -14,6 +15,7 @@ from symbolic._verdict import Finding, Verdict, Witness
 
 
 PROBES = 8
+_FIRST = 2  # of them before the normal form: they refute nearly all that is false
 MAX_OPERATIONS = 20_000  # beyond, a normal form is not attempted: undecided
 MAX_TERMS = 30_000  # likewise, of what would have to be multiplied out
 _BRANCHED = (relu, step, sp.Abs, sp.sign)
@@ -49,16 +51,19 @@ def compare(
     difference = left - right
     if difference.is_zero:
         return Finding(Verdict.PROVED, "both sides are the same expression")
-    witness = _refute(left, right, probes, seed)
+    finite = not difference.has(sp.nan, sp.zoo, sp.oo)
+    points = _random_points(difference, probes, seed)
+    witness = _refute(left, right, islice(points, _FIRST))
+    if witness is None and finite and _normal_form_is_zero(difference):
+        rule = " on every branch" if difference.has(*_BRANCHED) else ""
+        return Finding(Verdict.PROVED, f"the difference has the normal form 0{rule}")
+    witness = witness or _refute(left, right, points)
     if witness is not None:
         return Finding(Verdict.REFUTED, "the sides differ at a point", witness)
-    if difference.has(sp.nan, sp.zoo, sp.oo):
+    if not finite:
         return Finding(
             Verdict.INCONCLUSIVE, "the difference is not a finite expression"
         )
-    if _normal_form_is_zero(difference):
-        rule = " on every branch" if difference.has(*_BRANCHED) else ""
-        return Finding(Verdict.PROVED, f"the difference has the normal form 0{rule}")
     return Finding(
         Verdict.INCONCLUSIVE,
         f"equal at {probes} random points, but no normal form shows it",
@@ -108,12 +113,20 @@ def sign_at(expression: sp.Expr, point: Mapping[sp.Symbol, sp.Rational]) -> int 
     return -1 if high < 0 else None
 
 
-def _refute(left: sp.Expr, right: sp.Expr, probes: int, seed: int) -> Witness | None:
-    difference = left - right
+def _random_points(
+    difference: sp.Expr, probes: int, seed: int
+) -> Iterator[dict[sp.Symbol, sp.Rational]]:
     generator = random.Random(seed)
     symbols = difference.free_symbols
     for _ in range(probes):
-        point = random_point(symbols, generator)
+        yield random_point(symbols, generator)
+
+
+def _refute(
+    left: sp.Expr, right: sp.Expr, points: Iterable[dict[sp.Symbol, sp.Rational]]
+) -> Witness | None:
+    difference = left - right
+    for point in points:
         if sign_at(difference, point) in {-1, 1}:
             return Witness(
                 {symbol.name: str(value) for symbol, value in point.items()},

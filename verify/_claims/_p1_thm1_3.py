@@ -34,6 +34,7 @@ CLAIMS = (
         r"and $A\theta \neq 0$.",
         twin_subject="corrected",
         routes=(uniqueness_exact, uniqueness_symbolic),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE,),
         note=r"By hand: $\ell = (uw - 1)^2$ at $(2, \frac12)$ is interpolated, so "
         r"$\nabla\ell = 0$ and $\Sigma = 0$; with $\gamma = 0$, $G \equiv 0$ although "

@@ -91,6 +91,7 @@ CLAIMS = (
         r"$M = E[rx^\top]$.",
         twin_subject=CORRECTED,
         routes=(balance_exact, balance_words, _ensembles),
+        shares=TRAINING,
         assumptions=(PER_SAMPLE, _SMALL_STEPS),
         note=r"By hand: $x = 1$, $U = (2, 0)^\top$, $W = 1$, $y = (1, -3)$ and "
         r"$(3, 3)$, so $r = \pm(1, 3)$; with $\gamma = 1$ both printed sides are 12. "
