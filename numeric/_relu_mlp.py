@@ -344,7 +344,11 @@ class Backprop:
         Returns:
             E‖g‖² - ‖E g‖² over these samples.
         """
-        square = self.diagonal_form(np.ones(self.net.size)).mean()
+        # ‖δ ⊗ (a, 1)‖² = ‖δ‖²(‖a‖² + 1)
+        square = sum(
+            float(_square_norms(delta) @ (_square_norms(a) + 1.0))
+            for a, delta in zip(self.activations, self.deltas, strict=True)
+        ) / len(self.losses)
         return float(square - np.square(self.mean_gradient()).sum())
 
     def _factors(self, vectors: Array) -> Iterator[tuple[Layer, Array, Array]]:

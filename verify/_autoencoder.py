@@ -82,7 +82,7 @@ class AutoencoderSettings:
 
 
 PRESETS = {
-    "quick": AutoencoderSettings(steps=5_000, decay_steps=300),
+    "quick": AutoencoderSettings(steps=3_000, decay_steps=200),
     "standard": AutoencoderSettings(),
     "deep": AutoencoderSettings(steps=80_000, stages=5, decay_steps=10_000),
 }

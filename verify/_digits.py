@@ -89,13 +89,13 @@ class DigitsSettings:
 
 PRESETS = {
     "quick": DigitsSettings(
-        steps=3_000,
-        decay_steps=500,
-        gd_steps=150,
-        measured=60,
+        steps=1_500,
+        decay_steps=300,
+        gd_steps=100,
+        measured=48,
         minibatches=192,
         checkpoints=(0.0, 1.0),
-        stride=16,
+        stride=32,
     ),
     "standard": DigitsSettings(),
     "deep": DigitsSettings(

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from math import gcd
+from typing import TypeVar
 
 import hypothesis.strategies as st
 import sympy as sp
@@ -28,6 +29,31 @@ from verify._instances import Instance
 MAX_DIMENSION = 6
 _ETAS = (Fraction(1, 50), Fraction(1, 20), Fraction(1, 8))
 _DECAYS = (Fraction(0), Fraction(1, 20), Fraction(1, 4), Fraction(1))
+_T = TypeVar("_T")
+
+
+# A strategy made once is looked through once, one made for each draw each time.
+@lru_cache(maxsize=256)
+def rationals(
+    most: int, denominators: tuple[int, ...], *, nonzero: bool = False
+) -> st.SearchStrategy[Fraction]:
+    """Return the strategy of p/q with |p| ≤ `most` and q one of the denominators."""
+    every = st.builds(Fraction, st.integers(-most, most), st.sampled_from(denominators))
+    return every.filter(bool) if nonzero else every
+
+
+@lru_cache(maxsize=1024)
+def vectors(entry: st.SearchStrategy[_T], n: int) -> st.SearchStrategy[tuple[_T, ...]]:
+    """Return the strategy of n entries."""
+    return st.tuples(*[entry] * n)
+
+
+@lru_cache(maxsize=1024)
+def lists(
+    entry: st.SearchStrategy[_T], least: int, most: int, *, unique: bool = False
+) -> st.SearchStrategy[list[_T]]:
+    """Return the strategy of `least` to `most` entries."""
+    return st.lists(entry, min_size=least, max_size=most, unique=unique)
 
 
 @st.composite
@@ -47,9 +73,16 @@ def symmetric_matrices(
         A, its n eigenvalues, and Q with the eigenvectors as rows.
     """
     n = draw(st.integers(1, max_dimension))
-    mu = tuple(draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n)))
-    v = sp.Matrix(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n)))
-    norm = (v.T * v)[0, 0]
+    mu = tuple(draw(lists(st.integers(-2, 2), n, n)))
+    return _reflected(mu, tuple(draw(lists(st.integers(-1, 1), n, n))))
+
+
+@lru_cache(maxsize=2048)
+def _reflected(
+    mu: tuple[int, ...], direction: tuple[int, ...]
+) -> tuple[sp.ImmutableDenseMatrix, tuple[int, ...], sp.ImmutableDenseMatrix]:
+    v = sp.Matrix(direction)
+    n, norm = len(mu), (v.T * v)[0, 0]
     Q = sp.eye(n) if norm == 0 else sp.eye(n) - 2 * v * v.T / norm
     A = Q.T * sp.diag(*mu) * Q
     return sp.ImmutableDenseMatrix(A), mu, sp.ImmutableDenseMatrix(Q)
@@ -70,16 +103,26 @@ def declarations(draw: st.DrawFn, rational: bool = True) -> Declaration:
         A declaration with an exact symmetry, sample by sample.
     """
     A, mu, Q = draw(symmetric_matrices())
+    zeros = mu.count(0)
+    terms = zeros + max(len(mu) - zeros - 1, 0)
+    weights = tuple(draw(lists(st.integers(1, 3), terms, terms)))
+    names = ("linear", "relu") if rational else ("linear", "relu", "tanh")
+    return _on_invariants(A, mu, Q, weights, draw(st.sampled_from(names)))
+
+
+@lru_cache(maxsize=2048)
+def _on_invariants(
+    A: sp.ImmutableDenseMatrix,
+    mu: tuple[int, ...],
+    Q: sp.ImmutableDenseMatrix,
+    weights: tuple[int, ...],
+    outer: str,
+) -> Declaration:
+    """Return (φ(f x) − y)² with f a weighted sum of invariants plus 1."""
     space = ParameterSpace(theta=(len(mu),))
-    phi = tuple(Q * space["theta"])
-    terms = _invariants(mu, phi)
+    terms = _invariants(mu, tuple(Q * space["theta"]))
     x, y = sp.symbols("x y", real=True)
-    weights = draw(
-        st.lists(st.integers(1, 3), min_size=len(terms), max_size=len(terms))
-    )
-    f = sum((w * term for w, term in zip(weights, terms, strict=True)), sp.S.Zero) + 1
-    names = ["linear", "relu"] + ([] if rational else ["tanh"])
-    outer = draw(st.sampled_from(names))
+    f = sum((w * term for w, term in zip(weights, terms, strict=True)), sp.S.One)
     phi_of = {"linear": lambda z: z, "relu": relu, "tanh": sp.tanh}[outer]
     loss = Loss((phi_of(f * x) - y) ** 2, space, data={"x": (), "y": ()})
     title = f"{outer} net on invariants, eigenvalues {mu}"
@@ -144,7 +187,7 @@ def field_instances(
     else:
         base = draw(declarations(rational=False))
         n = base.space.size
-        centre = draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n))
+        centre = draw(lists(st.integers(-2, 2), n, n))
         declaration = shifted(base, centre)
     return draw(_at_points(declaration, min_samples))
 
@@ -153,14 +196,13 @@ def field_instances(
 def _at_points(draw: st.DrawFn, declaration: Declaration, min_samples: int) -> Instance:
     """Draw data, a point without zeros, η, γ and S for a declaration."""
     assert declaration.loss is not None
-    entries = st.builds(Fraction, st.integers(-6, 6), st.sampled_from((1, 2, 4)))
-    width = declaration.loss.data.size
-    rows = st.tuples(*[entries] * width)
-    nonzero = entries.filter(bool)
+    sizes = (6, (1, 2, 4))
+    rows = vectors(rationals(*sizes), declaration.loss.data.size)
+    nonzero = rationals(*sizes, nonzero=True)
     return Instance(
         declaration,
-        tuple(draw(st.lists(rows, min_size=min_samples, max_size=6))),
-        draw(st.tuples(*[nonzero] * declaration.space.size)),
+        tuple(draw(lists(rows, min_samples, 6))),
+        draw(vectors(nonzero, declaration.space.size)),
         draw(st.sampled_from(_ETAS)),
         draw(st.sampled_from(_DECAYS)),
         draw(st.integers(1, 4)),
@@ -184,12 +226,12 @@ def factorisations(draw: st.DrawFn, max_size: int = 3) -> Instance:
         for j in range(i + 1):
             B[i][j] = B[j][i] = draw(st.integers(-2, 2))
     B[0][0] += not any(map(any, B))  # B = 0 would say nothing
-    entries = st.builds(Fraction, st.integers(-4, 4), st.sampled_from((1, 2)))
-    row = st.tuples(*[entries] * (d_x + d_y))
+    row = vectors(rationals(4, (1, 2)), d_x + d_y)
+    nonzero = rationals(4, (1, 2), nonzero=True)
     return Instance(
         _factorisation(d, d_x, d_y, tuple(map(tuple, B))),
-        tuple(draw(st.lists(row, min_size=2, max_size=4, unique=True))),
-        draw(st.tuples(*[entries.filter(bool)] * (d * (d_x + d_y)))),
+        tuple(draw(lists(row, 2, 4, unique=True))),
+        draw(vectors(nonzero, d * (d_x + d_y))),
         draw(st.sampled_from(_ETAS)),
         draw(st.sampled_from(_DECAYS)),
         draw(st.integers(1, 4)),
@@ -215,12 +257,12 @@ def scale_invariant(draw: st.DrawFn, max_dimension: int = 4) -> Instance:
         An instance with 2 to 4 samples at a point where f is regular.
     """
     n = draw(st.integers(2, max_dimension))
-    weights = tuple(draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n)))
-    entries = st.builds(Fraction, st.integers(-4, 4), st.sampled_from((1, 2)))
+    weights = tuple(draw(lists(st.integers(-2, 2), n, n)))
+    rows = vectors(rationals(4, (1, 2)), 2)
     return Instance(
         _scaling(weights, draw(st.booleans())),
-        tuple(draw(st.lists(st.tuples(entries, entries), min_size=2, max_size=4))),
-        draw(st.tuples(*[entries.filter(bool)] * n)),
+        tuple(draw(lists(rows, 2, 4))),
+        draw(vectors(rationals(4, (1, 2), nonzero=True), n)),
         draw(st.sampled_from(_ETAS)),
         draw(st.sampled_from(_DECAYS)),
         draw(st.integers(1, 4)),

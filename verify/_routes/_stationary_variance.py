@@ -6,6 +6,7 @@ back to 0 at T_c.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -152,10 +153,16 @@ def inversion_quadrature(subject: str, context: Context) -> Evidence:
 
 
 def _rising(point: Point) -> list[float]:
-    """Return temperatures, the first with Var v of about 0.02 (β₂/β₁)² at most."""
+    """Return temperatures, the first with Var v of about 0.02 (β₂/β₁)² at most.
+
+    The maximum may be anywhere: there are two in every decade.
+    """
     found = [share * critical(point) for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)]
     small = _cold(point, 0.02)
-    return [small, *found] if small < found[0] else found
+    if not small < found[0]:
+        return found
+    decades = math.log10(found[0] / small)
+    return [*np.geomspace(small, found[0], 2 + math.ceil(2 * decades))[:-1], *found]
 
 
 def _cold(point: Point, share: float) -> float:
