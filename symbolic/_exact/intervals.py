@@ -70,7 +70,7 @@ def enclose(
     saved = iv.prec
     iv.prec = bits
     try:
-        result = _enclose(expression, values)
+        result = _enclose(expression, values, {})
         low, high = result._mpi_  # exact ends: mp.mpf(result.a) rounds to 53 bits
         return _rational(low), _rational(high)
     except (ZeroDivisionError, ValueError, OverflowError) as error:
@@ -79,16 +79,31 @@ def enclose(
         iv.prec = saved
 
 
-def _enclose(expression: sp.Expr, values: Mapping[sp.Symbol, sp.Rational]) -> Any:
+def _enclose(
+    expression: sp.Expr,
+    values: Mapping[sp.Symbol, sp.Rational],
+    known: dict[sp.Expr, Any],
+) -> Any:
+    """Return an interval; `known` are those of subexpressions, which recur often."""
+    if expression not in known:
+        known[expression] = _of_arguments(expression, values, known)
+    return known[expression]
+
+
+def _of_arguments(
+    expression: sp.Expr,
+    values: Mapping[sp.Symbol, sp.Rational],
+    known: dict[sp.Expr, Any],
+) -> Any:
     if expression.is_Symbol:
-        return _enclose(values[expression], values)
+        return _enclose(values[expression], values, known)
     if expression.is_Rational:
         return iv.mpf(int(expression.p)) / iv.mpf(int(expression.q))
     if expression is sp.pi:
         return +iv.pi
     if expression is sp.E:
         return iv.exp(iv.mpf(1))
-    arguments = [_enclose(argument, values) for argument in expression.args]
+    arguments = [_enclose(argument, values, known) for argument in expression.args]
     if expression.is_Add:
         return sum(arguments[1:], arguments[0])
     if expression.is_Mul:
