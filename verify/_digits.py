@@ -7,6 +7,7 @@ interpolates: its noise dies out, and the flow with it, before the charges balan
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import dataclass, replace
 
@@ -20,11 +21,7 @@ from verify._evidence import Figure, Series
 from verify._statistics import FactorInterval
 
 
-try:
-    from sklearn.datasets import load_digits
-except ImportError:
-    load_digits = None
-
+_DIGITS = "sklearn.datasets"  # takes a second to import: only where a net is trained
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
 _POINTS = 200  # of a figure's series at most
@@ -200,12 +197,14 @@ def digits() -> tuple[Array, Labels]:
     Raises:
         MissingDigitsError: where scikit-learn is missing.
     """
-    if load_digits is None:
+    try:
+        datasets = importlib.import_module(_DIGITS)
+    except ImportError as error:
         raise MissingDigitsError(
             "expected scikit-learn, which ships the digits, and found none: "
             "pip install noetherflow[report]"
-        )
-    images, labels = load_digits(return_X_y=True)
+        ) from error
+    images, labels = datasets.load_digits(return_X_y=True)
     return np.asarray(images, dtype=np.float64) / 16.0, np.asarray(labels, np.intp)
 
 

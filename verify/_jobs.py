@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from typing import TypeVar
 
-import torch
 from loky import get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
@@ -43,7 +43,7 @@ def default_jobs() -> int:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch and the linear algebra of numpy to one thread meanwhile.
+    """Keep torch, where it is loaded, and numpy's linear algebra to one thread.
 
     The collector of garbage is kept from what there is before: libraries, and what
     earlier claims derived. To look through them again and again takes seconds.
@@ -51,14 +51,17 @@ def one_thread() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    before = torch.get_num_threads()
+    torch = sys.modules.get("torch")  # to import it takes two seconds
+    before = torch.get_num_threads() if torch is not None else 1
     gc.freeze()
     with threadpool_limits(limits=1):
-        torch.set_num_threads(1)
+        if torch is not None:
+            torch.set_num_threads(1)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            if torch is not None:
+                torch.set_num_threads(before)
             gc.unfreeze()
 
 

@@ -411,7 +411,7 @@ def test_routes_stand_aside(route: str, monkeypatch: pytest.MonkeyPatch) -> None
     declared = context(subject=tuple(catalogue())[:1])
     assert ask(subject, declared).verdict is Verdict.NOT_APPLICABLE
 
-    monkeypatch.setattr(_digits, "load_digits", None)
+    monkeypatch.setattr(_digits, "_DIGITS", "no_such_package")
     monkeypatch.setattr(routes, "_run", routes._run.__wrapped__)
     missing = ask(subject, context())
     assert missing.verdict is Verdict.NOT_APPLICABLE

@@ -237,7 +237,7 @@ def test_nan_and_nothing_never_hold() -> None:
 
 
 def test_missing_scikit_learn_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_digits, "load_digits", None)
+    monkeypatch.setattr(_digits, "_DIGITS", "no_such_package")
 
     with pytest.raises(_digits.MissingDigitsError, match=r"noetherflow\[report\]"):
         _digits.digits()
