@@ -265,7 +265,11 @@ def silent_exact(subject: str, context: Context) -> Evidence:
         r"whether $\mathrm{Tr}[\Sigma A] = 0$ against whether $A\Sigma = 0$ (1 for "
         r"yes)",
         # ℓ = (uw − y)² at (1, 1) with y = 0, 2: g = ±(2, 2), Σ = 4·[[1, 1], [1, 1]].
-        examples=(plain_net((1, -1), [(1, 1)], [(1, 0), (1, 2)], (1, 1)),),
+        # ℓ = (u/w − y)² there with one y = 2: a gradient, and no noise at all.
+        examples=(
+            plain_net((1, -1), [(1, 1)], [(1, 0), (1, 2)], (1, 1)),
+            plain_net((1, 1), [(1, -1)], [(1, 2)], (1, 1)),
+        ),
         strategy=st.one_of(
             nets(spectrum=(0, 1, 2)), nets(spectrum=(-2, -1, 0)), nets()
         ),
