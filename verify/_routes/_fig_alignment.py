@@ -78,7 +78,8 @@ def alignment_ensemble(subject: Alignment, context: Context) -> Evidence:
         context: profile and streams.
 
     Returns:
-        SUPPORTED where medians of SGD's cosines are above .85, GD's below .75.
+        SUPPORTED where medians of SGD's cosines are above .85, GD's below .75, and at
+        the least a those of runs are above the same with half and twice the power.
     """
     return _aligned("engine: Γ over the data", by_engine, _theorem, subject, context)
 
@@ -92,7 +93,8 @@ def alignment_loop(subject: Alignment, context: Context) -> Evidence:
         context: profile and streams.
 
     Returns:
-        SUPPORTED where medians of SGD's cosines are above .85, GD's below .75.
+        SUPPORTED where medians of SGD's cosines are above .85, GD's below .75, and at
+        the least a those of runs are above the same with half and twice the power.
     """
     return _aligned("plain loop: Eq. (16)", by_loop, _closed, subject, context)
 
@@ -110,11 +112,15 @@ def _aligned(
     for a in sweep:
         chain = sweep_chain(a)
         descent = chain.by("gd", lr=0.03, steps=600)
-        one = chain if subject.method == "sgd" else descent
-        seen = angle(runner(one, context), chain, subject.power)
+        trained = runner(chain if subject.method == "sgd" else descent, context)
+        seen = angle(trained, chain, subject.power)
         other = angle(runner(descent, context), chain, 1.0)
         rows.append(Row(f"cosine, a = {a:g}", seen, lower=ALIGNED))
         rows.append(Row(f"cosine of GD, a = {a:g}", other, upper=APART))
+        for factor in (0.5, 2.0) if a == sweep[0] else ():
+            less = seen - angle(trained, chain, factor * subject.power)
+            name = f"cosine less that with Σ_ε to {factor:g} times the power, a = {a:g}"
+            rows.append(Row(name, less, lower=0.0))
         found["SGD"].append(seen)
         found["GD"].append(other)
     what = (
