@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
+_IDLE = 5  # seconds after which a process without work ends, as in `verify`
+
 
 def _probe(folder: Path) -> None:
     """Make the folder, and refuse it before the long run if it cannot be written."""
@@ -76,6 +78,9 @@ def run_campaign(
         Failure: a process was killed.
     """
     noetherflow._check_packages()
+    if not what:
+        _probe(folder)
+        _wake(jobs)
     from symbolic import DeclarationError
     from verify import (
         UnknownClaimError,
@@ -86,7 +91,7 @@ def run_campaign(
     )
 
     # A claim mistyped leaves no folder behind.
-    if not isinstance(what, tuple) or set(what) <= set(claim_ids()):
+    if what and (not isinstance(what, tuple) or set(what) <= set(claim_ids())):
         _probe(folder)
     try:
         with progress_shown() as progress:
@@ -103,6 +108,20 @@ def run_campaign(
         raise Failure(str(error)) from error
     except DeclarationError as error:
         raise Refusal(str(error)) from error
+
+
+def _wake(jobs: int | None) -> None:
+    """Let the other processes import what the campaign needs while this one does.
+
+    They are those that `verify` will ask for: one for each core, at most 8, by default.
+    """
+    from loky import cpu_count, get_reusable_executor
+
+    others = (jobs or min(8, cpu_count())) - 1
+    if others:
+        executor = get_reusable_executor(max_workers=others, timeout=_IDLE)
+        for _ in range(others):
+            executor.submit(exec, "import verify")
 
 
 @contextmanager

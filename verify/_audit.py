@@ -48,7 +48,7 @@ def audit(
     """
     work = partial(_part, seed=seed, profile=profile)
     if jobs > 1:
-        parts = in_processes(work, _PARTS, 2, lambda _part: None, meanwhile)
+        parts = in_processes(work, _PARTS, 2, lambda _part: None, meanwhile, last=True)
     else:
         parts = [part for name in _PARTS for part in work(name)]
     found = [part for part in parts if isinstance(part, Calibration)]

@@ -50,7 +50,7 @@ class Profile:
 
 PROFILE_SIZES = {
     "quick": Profile(
-        "quick", exact=20, ensembles=3, replicas=64, steps=60, parameters=6
+        "quick", exact=16, ensembles=3, replicas=64, steps=60, parameters=6
     ),
     "standard": Profile("standard", exact=40, ensembles=6, replicas=256, steps=120),
     "deep": Profile("deep", exact=1000, ensembles=40, replicas=1024, steps=400),

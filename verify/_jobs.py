@@ -12,9 +12,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TypeVar
 
 from loky import get_reusable_executor
@@ -85,6 +87,8 @@ def in_processes(
     jobs: int,
     done: Callable[[_Result], None],
     meanwhile: Callable[[], object] | None = None,
+    *,
+    last: bool = False,
 ) -> list[_Result]:
     """Return the results of all tasks, in any order.
 
@@ -99,6 +103,8 @@ def in_processes(
         done: called with every result.
         meanwhile: what this process does before it takes tasks; else it begins with
             the first.
+        last: whether the others are to end now, which takes them a second, rather than
+            wait for more.
 
     Returns:
         The results.
@@ -107,33 +113,75 @@ def in_processes(
         WorkerError: where a process was killed or crashed.
     """
     executor = get_reusable_executor(max_workers=jobs - 1, timeout=_IDLE)
+    left, finished = deque(tasks), SimpleQueue[Future[list[_Result]]]()
     results: list[_Result] = []
 
-    def collect(finished: Iterable[_Result]) -> None:
-        for result in finished:
+    def collect(some: Iterable[_Result]) -> None:
+        for result in some:
             results.append(result)
             done(result)
 
     try:
-        own, others = (tasks[:1], tasks[1:]) if meanwhile is None else ((), tasks)
-        waiting = {executor.submit(work, task): task for task in reversed(others)}
-        if meanwhile is not None:
+        own = left.popleft() if meanwhile is None else None
+        for _ in range(jobs):  # one each, and one to go on with
+            _give(executor, work, left, finished)
+        if own is not None:
+            collect(work(own))
+        elif meanwhile is not None:
             meanwhile()
-        for task in own:
-            collect(work(task))
-        for future, task in reversed(list(waiting.items())):
-            if future.cancel():  # none of the others has begun it
-                del waiting[future]
-                collect(work(task))
-            for finished in [each for each in waiting if each.done()]:
-                del waiting[finished]
-                collect(_delivered(finished.result))
-        for finished in as_completed(waiting):
-            collect(_delivered(finished.result))
+        for _ in range(len(tasks) - (own is not None)):
+            collect(_next(work, left, finished))
     except BaseException:
+        left.clear()
         executor.shutdown(wait=True, kill_workers=True)
         raise
+    if last:
+        executor.shutdown(wait=False)
     return results
+
+
+def _give(
+    executor: Executor,
+    work: Work[_Result],
+    left: deque[tuple[str, ...]],
+    finished: SimpleQueue[Future[list[_Result]]],
+) -> None:
+    """Give the others the last task that is left, and whenever one is done, another.
+
+    Nothing is ever taken back: an executor with cancelled tasks cannot be stopped.
+    """
+    try:
+        task = left.pop()
+    except IndexError:
+        return
+
+    def through(future: Future[list[_Result]]) -> None:
+        finished.put(future)
+        if future.exception() is None:
+            _give(executor, work, left, finished)
+
+    try:
+        executor.submit(work, task).add_done_callback(through)
+    except RuntimeError as error:  # the others are gone
+        gone: Future[list[_Result]] = Future()
+        gone.set_exception(error)
+        finished.put(gone)
+
+
+def _next(
+    work: Work[_Result],
+    left: deque[tuple[str, ...]],
+    finished: SimpleQueue[Future[list[_Result]]],
+) -> list[_Result]:
+    """Return what the others have finished, or else do the first task that is left."""
+    if finished.empty():
+        try:
+            task = left.popleft()
+        except IndexError:
+            pass
+        else:
+            return work(task)
+    return _delivered(finished.get().result)
 
 
 def _delivered(result: Callable[[], _Result]) -> _Result:
