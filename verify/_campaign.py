@@ -40,6 +40,9 @@ _PACKAGES = (
 )
 
 
+_ALL_NAMED = "`noetherflow list`, in Python `claim_ids()`, names all"
+
+
 class UnknownClaimError(ValueError):
     """A claim id that does not exist; the message names the nearest."""
 
@@ -220,11 +223,10 @@ def _select(what: Any) -> tuple[tuple[Declaration, ...] | None, tuple[Claim, ...
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
             raise UnknownClaimError(
-                f"unknown claim {name!r}; did you mean {near[0]!r}? "
-                f"The claims are {', '.join(known)}"
+                f"unknown claim {name!r}; did you mean {near[0]!r}? {_ALL_NAMED}"
             )
     if not wanted:
-        raise UnknownClaimError(f"expected at least one claim among {', '.join(known)}")
+        raise UnknownClaimError(f"expected at least one claim. {_ALL_NAMED}")
     return None, tuple(claim for claim in CLAIMS if claim.id in wanted)
 
 
