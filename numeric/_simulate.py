@@ -118,7 +118,7 @@ def simulate(
             an expression of the parameters, such as "norm2(U)" or "W_0_1". Or an
             iterable of these, recorded under their names.
         samples: about how many times to record.
-        replace: whether a minibatch may hold a sample twice.
+        replace: whether a minibatch may hold a sample twice; for sgd and svag.
         substeps: Euler–Maruyama steps for each η.
         svag_level: ℓ of SVAG.
         constants: name → numbers of the loss's constants.
@@ -148,6 +148,11 @@ def simulate(
     _check_counts(batch_size, steps, samples, substeps, svag_level)
     _check_counts(jobs=jobs, first_replica=first_replica)
     _check_numbers(method, lr, weight_decay, momentum)
+    if method == "sde" and not replace:
+        raise ValueError(
+            "replace: expected True for method 'sde', whose noise is that of samples "
+            "drawn with replacement; without, the covariance is (N - S)/(N - 1) of it"
+        )
     if not isinstance(loss, Loss):  # only who has torch has a model: see _arrays.py
         _check_unused(constants=constants, jobs=None if jobs == 1 else jobs)
         module = importlib.import_module("numeric._torch_ensembles.run")
@@ -190,7 +195,7 @@ def simulate(
         Stream(seed, "simulate"),
         dtype,
     )
-    if not replace and batch_size > task.count:
+    if not replace and method != "gd" and batch_size > task.count:
         raise ValueError(
             f"batch_size: expected <= N = {task.count} without replacement, got "
             f"{batch_size}; pass replace=True"

@@ -28,8 +28,7 @@ def batches(
     Raises:
         ValueError: for a batch size below one, or data without a sample.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1 or None, got {batch_size}")
+    _check_size(batch_size)
     held: Pair | None = None
     first = True
     for pair in _split(data, batch_size):
@@ -40,6 +39,15 @@ def batches(
     if held is None:
         raise ValueError("data: expected at least one sample, got none")
     yield (*held, first)
+
+
+def _check_size(size: object) -> None:
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(
+            f"batch_size: expected an integer of at least 1, or None, got {size!r}"
+        )
 
 
 def _split(data: Data, batch_size: int | None) -> Iterator[Pair]:

@@ -84,9 +84,13 @@ class PerSample:
             )
             rows.append(
                 [
-                    torch.zeros_like(p) if g is None else g.detach()
+                    torch.zeros_like(p) if g is None else _dense(g.detach())
                     for p, g in zip(leaves, found, strict=True)
                 ]
             )
         columns = [torch.stack(column) for column in zip(*rows, strict=True)]
         return dict(zip(names, columns, strict=True))
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient

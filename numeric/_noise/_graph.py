@@ -13,11 +13,16 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
+from torch.utils.checkpoint import CheckpointError
 
 from numeric._noise._paths import Node, Path, structural
 from numeric._noise._rules import Use
 
 
+CHECKPOINTED = (
+    "the forward pass uses activation checkpointing, which keeps what is needed here "
+    "from being read: turn it off for this measurement"
+)
 _Edges = tuple[tuple[Node, int], ...]  # children, and which output of each
 _Entry = tuple[Node, _Edges]
 
@@ -66,6 +71,9 @@ def walk(root: Node, names: Mapping[int, str]) -> Graph:
 
     Returns:
         The graph.
+
+    Raises:
+        ValueError: for activation checkpointing, which hides parameters.
     """
     order = _order(root)
     parents: dict[Node, list[tuple[Node, int, int]]] = {}
@@ -74,6 +82,8 @@ def walk(root: Node, names: Mapping[int, str]) -> Graph:
     statistics = False
     for node, following in order:
         kind = type(node).__name__
+        if kind == "CheckpointFunctionBackward":
+            raise ValueError(CHECKPOINTED)
         kinds.append(kind)
         if not following and id(getattr(node, "variable", None)) in names:
             leaves.append(node)
@@ -159,6 +169,9 @@ def backward(
         graph: its `walk`.
         receive: called with each node that uses parameters and the gradient of its
             output.
+
+    Raises:
+        ValueError: for activation checkpointing, whose tensors can be read only once.
     """
 
     def hand_over(node: Node, grads: tuple[Tensor | None, ...]) -> None:
@@ -178,6 +191,8 @@ def backward(
         edges = [GradientEdge(node, 0) for node in last]
         # The graph is kept: the deepest nodes' saved tensors are needed afterwards.
         deltas = torch.autograd.grad(loss, edges, allow_unused=True, retain_graph=False)
+    except CheckpointError as error:
+        raise ValueError(CHECKPOINTED) from error
     finally:
         for hook in hooks:
             hook.remove()

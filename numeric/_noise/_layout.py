@@ -45,9 +45,16 @@ class Layout:
 
         Returns:
             A view where the memory allows it.
+
+        Raises:
+            LookupError: where the entries do not divide among the samples.
         """
+        known = max(self.before, 1) * max(self.after, 1)
+        K, rest = divmod(tensor.shape[self.axis], N * known)
+        if rest or not K:
+            raise LookupError("rows that do not divide among the samples")
         if self.axis == 0 and self.before == 1:
-            return tensor.reshape(N, -1, *tensor.shape[1:])
+            return tensor.reshape(N, K * known, *tensor.shape[1:])
         split = split_axis(tensor, self.axis, (self.before, N, self.after))
         split = split.movedim((self.axis + 1, self.axis, self.axis + 2), (0, 1, 2))
         if split.shape[1] == 1 or split.shape[2] == 1:

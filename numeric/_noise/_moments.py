@@ -104,6 +104,11 @@ def _gram(source: Rows | Lookup, forms: list[Form], *, last: bool) -> Moments | 
     spread = tuple(t - c / N for t, c in zip(totals, centre, strict=True))
     if not sound(spread[0], diagonal + abs(totals[0]), sums.dtype):
         return None
+    # A form may see only what varies little.
+    if not all(
+        sound(abs(s), abs(t), sums.dtype) for s, t in zip(spread, totals, strict=True)
+    ):
+        return None
     mean = None if last else sums.div_(N)
     return Moments(N, spread, tuple(c / N**2 for c in centre), mean)
 
@@ -146,7 +151,7 @@ def _about(
         high = min(low + step, source.count)
         h = _less(source, reference, low, high, room)
         sizes, sums = _sums(forms, h)
-        if low == 0 and reference is None and _alike(sizes[0], sums, len(h)):
+        if low == 0 and reference is None and _alike(sizes, forms, sums, len(h)):
             reference = sums / len(h)
             sizes, sums = _sums(forms, h - reference)
         total = [t + size for t, size in zip(total, sizes, strict=True)]
@@ -155,7 +160,8 @@ def _about(
     apart = shift.div_(source.count)
     both = zip(total, forms_of_one(forms, apart), strict=True)
     spread = tuple(t - source.count * a for t, a in both)
-    return reference, spread, apart, spread[0] < _POOR * total[0]
+    poor = any(abs(s) < _POOR * abs(t) for s, t in zip(spread, total, strict=True))
+    return reference, spread, apart, poor
 
 
 def _workspace(source: Rows, n: int) -> Tensor:
@@ -192,6 +198,10 @@ def _sums(forms: list[Form], h: Tensor) -> tuple[tuple[float, ...], Tensor]:
     return tuple(all_forms(forms, h).sum(1).tolist()), sums
 
 
-def _alike(size: float, sums: Tensor, n: int) -> bool:
-    """Decide whether n gradients are so alike that their mean must be taken off."""
-    return not total_square(sums) < (1.0 - 2 * _POOR) * n * size
+def _alike(sizes: tuple[float, ...], forms: list[Form], sums: Tensor, n: int) -> bool:
+    """Decide whether n gradients are so alike, in one form, that their mean must go."""
+    whole = forms_of_one(forms, sums)
+    most = (1.0 - 2 * _POOR) * n
+    return any(
+        not abs(w) < most * abs(size) for w, size in zip(whole, sizes, strict=True)
+    )

@@ -15,11 +15,12 @@ from numeric._noise._graph import Graph, backward, walk
 from numeric._noise._guard import no_random_numbers, refuse_modules, unchanged
 from numeric._noise._layout import Layout, Pairs, find, same
 from numeric._noise._moments import moments
+from numeric._noise._order import Marks, Watch, another_order
 from numeric._noise._outer import with_matrix
 from numeric._noise._paths import Node
 from numeric._noise._rules import Use, compared, operands, source
 from numeric._noise._sources import Direct, Source, Vectors, joined
-from numeric._noise._trust import Layouts, found_before
+from numeric._noise._trust import Known, Layouts, found_before
 
 
 _TRIES = 3  # samples to look at for one whose gradient is not zero
@@ -69,6 +70,11 @@ def survey(
             a sum over them, or there are none.
     """
     refuse_modules(model)
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            "called inside torch.inference_mode(), where there are no gradients; call "
+            "it outside (inside torch.no_grad() it works)"
+        )
     slow = PerSample(model, loss, {})
     layouts = found_before(model, loss)
     work = _Pass(model, loss, named, forms, axes or {}, slow, layouts)
@@ -91,6 +97,7 @@ class _Alone:
         slope: gradient of the loss with respect to it, where it has one.
         tensors: for every use, its tensors that have a batch axis; None where the use
             has no rule.
+        sorts: whether the model may move rows by what is in them.
     """
 
     j: int
@@ -98,6 +105,7 @@ class _Alone:
     output: object
     slope: Tensor | None
     tensors: list[list[Tensor] | None]
+    sorts: bool
 
     @property
     def telling(self) -> bool:
@@ -121,40 +129,95 @@ class _Pass:
     reasons: dict[str, str] = field(default_factory=dict)
     started: bool = False
 
-    def batch(self, x: Tensor, y: Tensor, *, only: bool) -> None:
-        """Add the samples of one batch."""
+    def batch(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        only: bool,
+        sample: tuple[int, int] | None = None,
+    ) -> None:
+        """Add the samples of one batch.
+
+        Args:
+            x: inputs, (N, …).
+            y: targets, (N, …).
+            only: whether no other batch follows.
+            sample: one that has a gradient, to be looked at alone, and how many have.
+        """
         N = len(x)
         output, value, graph = self._forward(x, y)
         known = self._known(graph, N)
         alone = None
         if known is None and N > 1:
-            alone = self._alone(x, y, graph)
+            alone = self._alone(x, y, graph, sample)
             _check_output(output, alone)
-        before = {name: m.copy() for name, m in self.running.items()} if alone else {}
-        known = known or [None] * len(graph.uses)
-        batch = _Batch(self, graph, known, alone, N, only)
-        slope: list[Tensor] = []
+        if known is None:
+            known = Known([None] * len(graph.uses), alone is not None and alone.sorts)
+        marks = Marks(N) if known.sorts and N > 1 else None
+        looks = alone is not None or marks is not None
+        before = {name: m.copy() for name, m in self.running.items()} if looks else {}
+        batch = _Batch(self, graph, known.layouts, alone, N, only, marks)
+        slope = _Slope(alone)
         if alone is not None and _differentiable(output):
-            _watch(output, lambda g: slope.append(g[alone.j].clone()))
+            _watch(output, slope.take)
         del output  # whatever of it the backward pass needs is held by the graph
         backward(value, graph, batch.receive)
-        if alone is not None and slope and alone.slope is not None:
-            _check_slope(slope[0], alone.slope)
-        wrong = batch.pairs.differing()
-        signature, look = graph.signature, graph.look
-        del value, graph
-        if wrong:  # rows in no order known here: once more, without these
-            self.reasons |= dict.fromkeys(wrong, "no batch axis found")
-            self.running = before
-            self.batch(x, y, only=only)
+        slope.check()
+        if sample is None and slope.steepest is not None:
+            self.running = before  # with a sample whose gradient can be compared
+            self.batch(x, y, only=only, sample=slope.steepest)
             return
-        self.met[signature, N > 1] = known
+        wrong = dict.fromkeys(batch.pairs.differing(), "no batch axis found")
+        signature, look = graph.signature, graph.look
+        names = [use.name for use in graph.uses]
+        del value, graph
+        if marks is not None and not wrong:
+            moved = self._reordered(x, y, signature, known, marks)
+            why = "rows in an order that depends on them"
+            wrong = {names[k]: why for k in moved if names[k] not in self.reasons}
+        if wrong:  # rows in no order known here: once more, without these
+            self.reasons |= wrong
+            self.running = before
+            self.batch(x, y, only=only, sample=sample)
+            return
+        if alone is None or alone.telling:
+            self.met[signature, N > 1] = known
         if alone is not None and alone.telling:
             self.layouts[look] = known
         batch.finish()
         self._by_sample(x, y)
 
-    def _known(self, graph: Graph, N: int) -> list[Layout | None] | None:
+    def _reordered(
+        self,
+        x: Tensor,
+        y: Tensor,
+        signature: tuple[object, ...],
+        known: Known,
+        marks: Marks,
+    ) -> set[int]:
+        """Return the uses whose rows do not follow the samples to another order."""
+        order, every = another_order(marks.N), set(range(len(known.layouts)))
+        moved = x[order.to(x.device)], y[order.to(y.device)]
+        try:
+            _, value, graph = self._forward(*moved)
+        except (RuntimeError, ValueError, IndexError):  # the order is a condition
+            return every
+        if graph.signature != signature:
+            return every
+        other = Marks(marks.N)
+
+        def receive(node: Node, delta: Tensor) -> None:
+            for k in graph.places[node]:
+                use = graph.uses[k]
+                layout = known.layouts[graph.places[node][0]]
+                if layout is not None and use.name not in self.reasons:
+                    other.try_to_note(k, use, delta.detach(), layout)
+
+        backward(value, graph, receive)
+        return marks.moved(other, order)
+
+    def _known(self, graph: Graph, N: int) -> Known | None:
         """Return where the samples lie, where this or an earlier call found out."""
         met = self.met.get((graph.signature, True)) or self.layouts.get(graph.look)
         return met or self.met.get((graph.signature, N > 1))
@@ -172,6 +235,12 @@ class _Pass:
                 f"got an output of shape {tuple(output.shape)}"
             )
         value = _scalar(self.loss(output, y))
+        if not value.requires_grad:
+            raise ValueError(
+                "loss: expected one that depends on the parameters, got one without a "
+                "gradient: detached, made of integers or comparisons, or of a model "
+                "that does not use the parameters measured"
+            )
         graph = walk(value.grad_fn, {id(p): name for name, p in self.named.items()})
         if graph.batch_statistics:
             raise ValueError(
@@ -180,9 +249,15 @@ class _Pass:
             )
         return output, value, graph
 
-    def _alone(self, x: Tensor, y: Tensor, graph: Graph) -> _Alone:
+    def _alone(
+        self, x: Tensor, y: Tensor, graph: Graph, sample: tuple[int, int] | None
+    ) -> _Alone:
         """Pass copies of a sample through the model, one with a gradient if any."""
         N = len(x)
+        if sample is not None:
+            j, count = sample  # a mean over those that count must not look like a sum
+            n = next(n for n in range(2, 5) if n not in {N, count})
+            return self._one(x, y, graph, j, n)
         # Not the middle at first, which a reversal of the batch leaves in place.
         tries = dict.fromkeys(((N - 1) // 3, N - 1, N // 2))
         for j in list(tries)[:_TRIES]:
@@ -193,10 +268,12 @@ class _Pass:
 
     def _one(self, x: Tensor, y: Tensor, graph: Graph, j: int, n: int) -> _Alone:
         index = torch.full((n,), j, device=x.device)
-        output, value, own = self._forward(x[index], y[index.to(y.device)])
+        copies = x[index], y[index.to(y.device)]
+        with Watch() as seen:
+            output, value, own = self._forward(*copies)
         tensors: list[list[Tensor] | None] = [None] * len(graph.uses)
         if own.signature != graph.signature:
-            return _Alone(j, n, output, None, tensors)
+            return _Alone(j, n, output, None, tensors, seen.sorts)
         slope: list[Tensor] = []
         if _differentiable(output):
             _watch(output, lambda g: slope.append(g.clone()))
@@ -212,7 +289,8 @@ class _Pass:
                     tensors[k] = None
 
         backward(value, own, receive)
-        return _Alone(j, n, output, slope[0][0] if slope else None, tensors)
+        row = slope[0][0] if slope else None
+        return _Alone(j, n, output, row, tensors, seen.sorts)
 
     def _by_sample(self, x: Tensor, y: Tensor) -> None:
         """Add parameters without a rule, sample by sample."""
@@ -232,6 +310,47 @@ class _Pass:
             new = with_matrix(new, found, axis)
         old = self.running.get(name)
         self.running[name] = new if old is None else merged(old, new, forms, axis)
+
+
+@dataclass(slots=True, eq=False)
+class _Slope:
+    """The gradient of the loss in the output, of which little is kept.
+
+    Attributes:
+        alone: what a sample gives alone.
+        row: its part in the batch.
+        steepest: the sample with the largest part, where that of `alone` is zero, and
+            how many parts are not.
+    """
+
+    alone: _Alone | None
+    row: Tensor | None = None
+    steepest: tuple[int, int] | None = None
+
+    def take(self, slope: Tensor) -> None:
+        """Look at the gradient, (N, …)."""
+        assert self.alone is not None
+        self.row = slope[self.alone.j].clone()
+        if self.alone.slope is None or self.alone.telling:
+            return
+        sizes = slope.detach().reshape(len(slope), -1).abs().sum(1)
+        sizes = torch.where(torch.isfinite(sizes), sizes, 0.0)
+        if count := int((sizes > 0).sum()):
+            self.steepest = int(sizes.argmax()), count
+
+    def check(self) -> None:
+        """Refuse a loss that is not a sum over the samples.
+
+        Raises:
+            ValueError: where it is not.
+        """
+        if self.row is None or self.alone is None or self.alone.slope is None:
+            return
+        if self.steepest is None and not same(self.row, self.alone.slope):
+            raise ValueError(
+                "loss: expected the sum of per-sample losses, but a sample's gradient "
+                "alone differs from that in the batch; use reduction='sum', not 'mean'"
+            )
 
 
 def _scalar(value: object) -> Tensor:
@@ -281,19 +400,6 @@ def _check_output(output: object, alone: _Alone) -> None:
             )
 
 
-def _check_slope(mine: Tensor, own: Tensor) -> None:
-    """Refuse a loss that is not a sum over the samples.
-
-    Raises:
-        ValueError: where it is not.
-    """
-    if not same(mine, own):
-        raise ValueError(
-            "loss: expected the sum of per-sample losses, but a sample's gradient "
-            "alone differs from that in the batch; use reduction='sum', not 'mean'"
-        )
-
-
 @dataclass(slots=True, eq=False)
 class _Batch:
     """The uses of one batch, as the backward pass hands them over."""
@@ -304,6 +410,7 @@ class _Batch:
     alone: _Alone | None
     N: int
     only: bool
+    marks: Marks | None
     held: dict[str, list[Source]] = field(default_factory=dict)
     awaited: dict[str, int] = field(default_factory=dict)
     pairs: Pairs = field(default_factory=Pairs)
@@ -329,6 +436,8 @@ class _Batch:
     def _take(self, k: int, use: Use, delta: Tensor) -> None:
         tensors = [t.detach() for t in operands(use)]
         layout = self._layout(k, use, tensors, delta)
+        if self.marks is not None:
+            self.marks.note(k, compared(use, tensors, delta), layout)
         held = self.held.setdefault(use.name, [])
         held.append(source(use, tensors, delta, layout, self.N, self.memo))
         if len(held) == self.awaited[use.name]:

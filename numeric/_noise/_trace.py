@@ -126,6 +126,8 @@ class _Plan:
         weights: _Weights = {}
         for alias, block in generator.blocks.items():
             name = self.canonical[alias]
+            if not block:
+                continue
             if name in weights:
                 raise ValueError(
                     f"generator: {alias!r} and another name are one tied parameter; "

@@ -18,7 +18,22 @@ from torch import nn
 from numeric._noise._layout import Layout
 
 
-Layouts = dict[Hashable, list[Layout | None]]
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Where the samples lie in each use of a parameter.
+
+    Attributes:
+        layouts: of the uses, where found.
+        sorts: whether the model may move rows by what is in them, so that every batch
+            has to be looked at.
+    """
+
+    layouts: list[Layout | None]
+    sorts: bool = False
+
+
+Layouts = dict[Hashable, Known]
+_DEPTH = 4  # of containers in containers that are looked into
 _MOST = 64  # graphs kept for one model and one loss
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -88,10 +103,13 @@ def _settings(named: Mapping[str, object]) -> Hashable:
 _STORES = frozenset(vars(nn.Module()).keys()) - {"training"}
 
 
-def _value(value: object) -> Hashable:
+def _value(value: object, depth: int = 0) -> Hashable:
     """Return a plain value, or which object it is."""
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, (tuple, list)):
-        return tuple([_value(v) for v in value])
+    if isinstance(value, (tuple, list)) and depth < _DEPTH:
+        return tuple([_value(v, depth + 1) for v in value])
+    if isinstance(value, dict) and depth < _DEPTH:
+        pairs = value.items()
+        return tuple([(_value(k, _DEPTH), _value(v, depth + 1)) for k, v in pairs])
     return id(value)

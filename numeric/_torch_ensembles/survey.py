@@ -26,6 +26,7 @@ from numeric._torch_ensembles.gradient import (
 
 
 _FAILURES = (RuntimeError, ValueError, TypeError)  # what `vmap` cannot do ends in these
+_LOOKED_AT = 256  # samples, for some whose gradient is not 0
 _WEIGHTS = (1.0, -2.0, 0.5)  # whose sum with equal gradients is not 0
 
 
@@ -70,12 +71,32 @@ def survey(
     with no_random_numbers(x.device), _same_buffers(loop):
         size = _size(loop, theta[0], *three)
     point, each = _generic(loop, theta, *three)
+    if not bool((each != 0).any(dim=1).all()):  # zeros are no evidence: look for others
+        rows = _telling(loop, theta, x, y)
+        three = x[rows], y[rows]
+        point, each = _generic(loop, theta, *three)
     _check_sum(loop, point, *three, each)
     weighed = loop
     if weights:
         weighed = replace(loop, weighing=_weighing(loop, point, *three, each))
     reason = _reason(weighed, point, *three, each, weights=weights)
     return replace(weighed, mode="loop" if reason else "vmap"), reason, size
+
+
+def _telling(loop: ModelGradient, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return three samples, with gradients that are not 0 at θ where there are any."""
+    few = torch.linspace(0, len(x) - 1, min(len(x), _LOOKED_AT), device=x.device)
+    rows = few.round().long()
+    sizes = []
+    for k in rows.tolist():
+        sample = x[k : k + 1], y[k : k + 1]
+        found = [
+            one_gradient(loop.loss, loop.total, point, *sample).norm()
+            for point in (theta[0], theta[-1])
+        ]
+        sizes.append(max(map(float, found)))
+    best = sorted(range(len(sizes)), key=lambda i: -sizes[i])[:3]
+    return rows[[*best, *best, *best][:3]]
 
 
 def _generic(
