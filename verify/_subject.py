@@ -10,6 +10,7 @@ import sympy as sp
 from symbolic import Constant, Declaration
 
 
+_FACTORS = (*map(sp.Rational, ("1", "3/2", "1/4", "1/2")),)  # of the constants
 MAX_SUBJECT = 12  # parameters, where sizes may be chosen
 _ASSUMED = {"negative": -2}  # 2 suits the other assumptions
 
@@ -27,12 +28,16 @@ def concrete(declaration: Declaration) -> Declaration:
     Returns:
         The declaration the claims are checked on; the same where nothing is free.
     """
-    sizes = _sizes(declaration)
+    return _at(declaration, _sizes(declaration), 0)
+
+
+def _at(declaration: Declaration, sizes: dict[str, int], k: int) -> Declaration:
+    """Return a declaration at some sizes, with the k-th numbers for its constants."""
     symmetry = declaration.symmetry.at(sizes)
     loss = None if declaration.loss is None else declaration.loss.at(sizes)
     declared = {each.name: each for each in symmetry.declared}
     declared |= {each.name: each for each in (loss.constants if loss else ())}
-    values = {name: _value(constant) for name, constant in declared.items()}
+    values = {name: _value(constant, k) for name, constant in declared.items()}
     if not sizes and not values:
         return declaration
     put = [f"{name} = {size}" for name, size in sizes.items()]
@@ -40,6 +45,41 @@ def concrete(declaration: Declaration) -> Declaration:
     found = declaration.at(sizes, values)
     name = f"{declaration.name}, at {', '.join(put)}"
     return Declaration(name, found.space, found.symmetry, found.loss)
+
+
+def variants(declaration: Declaration) -> tuple[Declaration, ...]:
+    """Return a declaration at several sizes and constants, `concrete` first.
+
+    What holds at one size, or for one constant, need not hold at others.
+
+    Args:
+        declaration: what the user declares.
+
+    Returns:
+        One where nothing is free; else four: large first sizes, large last sizes, and
+        ones, each with other numbers for the constants.
+    """
+    first = concrete(declaration)
+    if first is declaration:
+        return (declaration,)
+    names = list(_sizes(declaration))
+    chosen = [
+        _shrunk(declaration, dict.fromkeys(names, 3), names[::-1]),
+        _shrunk(declaration, dict.fromkeys(names, 3), names),
+        dict.fromkeys(names, 1),
+    ]
+    others = [_at(declaration, sizes, k) for k, sizes in enumerate(chosen, start=1)]
+    return (first, *others)
+
+
+def _shrunk(
+    declaration: Declaration, sizes: dict[str, int], order: list[str]
+) -> dict[str, int]:
+    """Return the sizes with the first in the order made smaller until all fits."""
+    for name in order:
+        while sizes[name] > 1 and _count(declaration, sizes) > MAX_SUBJECT:
+            sizes[name] -= 1
+    return sizes
 
 
 def _sizes(declaration: Declaration) -> dict[str, int]:
@@ -64,8 +104,14 @@ def _count(declaration: Declaration, sizes: dict[str, int]) -> int:
     return total
 
 
-def _value(constant: Constant) -> Any:
+def _value(constant: Constant, k: int) -> Any:
     first = _ASSUMED.get(constant.assume, 2)
+    free = constant.assume in ("real", "nonzero")
+    factor = _FACTORS[k] * ((-1) ** k if free else 1)
+    return _first_value(constant, first) * factor
+
+
+def _first_value(constant: Constant, first: int) -> Any:
     if not constant.shape:
         return sp.Integer(first)
     rows, cols = (*constant.shape, 1)[:2]

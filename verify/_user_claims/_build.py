@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from symbolic import Declaration, DeclarationError, Verdict
 from verify._claim import Claim, Route
 from verify._context import Context
 from verify._evidence import Evidence
-from verify._subject import concrete
+from verify._subject import variants
 from verify._user_claims._derived_route import derivation
 from verify._user_claims._dual_route import dual_numbers
 from verify._user_claims._functions import FunctionClaim
@@ -47,10 +48,10 @@ def user_claims(
     claimed += [_checked(each) for each in more]
     if not (claimed or wrong):
         return ()
-    subject, built = concrete(declaration), []
+    subjects, built = variants(declaration), []
     for each in claimed:
         try:
-            built.append(_built(each, subject))
+            built.append(_built(each, subjects))
         except DeclarationError as error:
             wrong.append(str(error))
     if wrong:
@@ -68,11 +69,29 @@ def _checked(given: object) -> Claimed:
     )
 
 
-def _built(claimed: Claimed, declaration: Declaration) -> Claim:
+def _read(claimed: Claimed, declaration: Declaration) -> Reading:
     if isinstance(claimed, FunctionClaim):
-        reading = read_function(claimed, declaration)
-    else:
-        reading = read(claimed, declaration)
+        return read_function(claimed, declaration)
+    return read(claimed, declaration)
+
+
+def _readings(
+    claimed: Claimed, declarations: tuple[Declaration, ...]
+) -> tuple[Reading, ...]:
+    """Return a claim about a declaration at several sizes; where it says something."""
+    readings = [_read(claimed, declarations[0])]
+    for declaration in declarations[1:]:
+        try:
+            readings.append(_read(claimed, declaration))
+        except DeclarationError:  # it names entries that are not there
+            continue
+    return tuple(readings)
+
+
+def _built(claimed: Claimed, declarations: tuple[Declaration, ...]) -> Claim:
+    readings = _readings(claimed, declarations)
+    reading, declaration = readings[0], declarations[0]
+    several = len(declarations) > 1
     title = claimed.title or claimed.formula
     return Claim(
         id=claimed.id,
@@ -83,10 +102,12 @@ def _built(claimed: Claimed, declaration: Declaration) -> Claim:
         form="own",
         expected=Verdict.SUPPORTED,
         discrepancy=_SIZE.get(reading.relation, "a difference of the other sign"),
-        subject=reading,
+        subject=readings if several else reading,
         twin_statement=reading.twin_text,
-        twin_subject=reading.twin(),
-        routes=_routes(reading),
+        twin_subject=(reading.twin(),) if several else reading.twin(),
+        routes=tuple(map(_everywhere, _routes(reading)))
+        if several
+        else _routes(reading),
         note=_DOMAIN,
         about="symmetry",
         needs_loss=False,
@@ -106,6 +127,37 @@ def _routes(reading: Reading) -> tuple[Route, ...]:
     if reading.relation == "converges":
         return compiled_training, walked_training
     return dual_numbers, derivation
+
+
+_HOLDS = (Verdict.PROVED, Verdict.CERTIFIED, Verdict.SUPPORTED)
+
+
+def _everywhere(route: Route) -> Route:
+    """Return a route that looks at several sizes and constants, and proves none."""
+
+    def everywhere(subject: tuple[Reading, ...], context: Context) -> Evidence:
+        found: list[Evidence] = []
+        for k, reading in enumerate(subject):
+            claim = f"{context.claim}, variant {k}" if k else context.claim
+            evidence = route(reading, replace(context, claim=claim))
+            if evidence.verdict is Verdict.REFUTED:
+                about = f"{evidence.summary} Of {reading.declaration.name}."
+                return replace(evidence, summary=about)
+            found.append(evidence)
+        if found[0].verdict not in _HOLDS:
+            return found[0]
+        holding = [each for each in found if each.verdict in _HOLDS]
+        names = "; ".join(reading.declaration.name for reading in subject)
+        return replace(
+            found[0],
+            verdict=Verdict.SUPPORTED,
+            summary=f"{found[0].summary} Looked at: {names}. Other sizes and constants "
+            f"are not covered.",
+            instances=sum(each.instances for each in holding),
+            degenerate=sum(each.degenerate for each in holding),
+        )
+
+    return everywhere
 
 
 def _refusing(name: str, reason: str) -> Route:

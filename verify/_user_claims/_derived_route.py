@@ -27,6 +27,7 @@ from verify._user_claims._derived_quantities import (
 )
 from verify._user_claims._drawing import (
     NO_INSTANCE,
+    Points,
     claim_instances,
     corners,
     has_instances,
@@ -95,6 +96,7 @@ class _Tally:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self.checked = self._degenerate = self._open = 0
+        self._points = Points(reading)
 
     def __call__(self, instance: Instance) -> None:
         """Check an instance.
@@ -114,6 +116,7 @@ class _Tally:
         if found is not None and verdict:
             self.checked += 1
             self._degenerate += found.degenerate
+            self._points.add(instance)
 
     def evidence(self) -> Evidence:
         """Return what was seen, where nothing failed."""
@@ -123,6 +126,14 @@ class _Tally:
                 Verdict.INCONCLUSIVE,
                 f"No formula decides it: {self._open} instances open, "
                 f"{self._degenerate} of {self.checked} others degenerate.",
+                instances=self.checked,
+                degenerate=self._degenerate,
+            )
+        if self._points.few:
+            return Evidence(
+                ROUTE,
+                Verdict.INCONCLUSIVE,
+                self._points.few,
                 instances=self.checked,
                 degenerate=self._degenerate,
             )

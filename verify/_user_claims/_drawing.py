@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import hypothesis.strategies as st
+import numpy as np
 import sympy as sp
 from hypothesis import reject
 
@@ -24,6 +25,8 @@ from verify._user_claims._values import sign_of, usable, value_of
 
 NO_INSTANCE = "No instance meets the conditions given."
 _TRIES = 400
+_ENOUGH = 5  # different points, where an equality leaves few
+_BASES = 6  # points that meet the conditions, to start from
 _LARGEST_BATCH = 10**6
 _COUNTS = (2, 3, 1, 2, 4, 3)  # samples
 _ETAS = (*map(Fraction, ("1/8", "1/20", "1/2", "2", "1/1000")),)
@@ -128,8 +131,9 @@ def _data(reading: Reading) -> tuple[sp.Symbol, ...]:
 def corners(reading: Reading) -> tuple[Instance, ...]:
     """Return small instances by hand, where they are instances of the claim.
 
-    Zero, equal and lopsided parameters, a point where J is 0, one sample, the same
-    sample twice, and data that the point interpolates.
+    Zero, equal and lopsided parameters, identity matrices and multiples of them, a
+    point where J is 0, one sample, the same sample twice, and data that the point
+    interpolates.
 
     Args:
         reading: the claim.
@@ -139,6 +143,7 @@ def corners(reading: Reading) -> tuple[Instance, ...]:
     ramp, ones = [one * (1 + i) for i in range(n)], [one] * n
     others = [[0 * one] * n, [-one] * n, [100 * one, *ones[1:]], [one / 100, *ones[1:]]]
     others += _still_points(reading.declaration)
+    others += _identities(reading.declaration)
     common = [[one] * width, [one * (1 + (j > 0)) for j in range(width)]]
     tables = [
         [[one] * width],
@@ -159,6 +164,25 @@ def corners(reading: Reading) -> tuple[Instance, ...]:
                     found += filter(None, [interpolated(reading, instance)])
     met = (each for each in dict.fromkeys(found) if is_given(reading.given, each))
     return tuple(met)
+
+
+def _identities(declaration: Declaration) -> list[list[Fraction]]:
+    """Return identity matrices for all parameters, also with one of them doubled."""
+    items = declaration.space.items
+    if all(len(shape) < 2 for _, shape in items):
+        return []
+    blocks = [
+        [Fraction(int(len(set(place)) <= 1)) for place in np.ndindex(*map(int, shape))]
+        for _, shape in items
+    ]
+    points = []
+    for doubled in (None, *range(len(blocks))):
+        scaled = [
+            [(1 + (k == doubled)) * entry for entry in block]
+            for k, block in enumerate(blocks)
+        ]
+        points.append([entry for block in scaled for entry in block])
+    return points
 
 
 def _still_points(declaration: Declaration) -> list[list[Fraction]]:
@@ -242,8 +266,13 @@ def has_instances(reading: Reading) -> bool:
     """
     if not reading.given:
         return True
+    return bool(_bases(reading)) or bool(corners(reading))
+
+
+def _bases(reading: Reading) -> tuple[Instance, ...]:
+    """Return a few points that meet the conditions of a claim, if any is found."""
     held = tuple(reading.held.items())
-    return _found(reading.given, reading.declaration, held) or bool(corners(reading))
+    return _found(reading.given, reading.declaration, held)
 
 
 @lru_cache(maxsize=64)
@@ -251,13 +280,14 @@ def _found(
     given: tuple[Condition, ...],
     declaration: Declaration,
     held: tuple[tuple[str, Fraction], ...],
-) -> bool:
-    """Return whether one of `_TRIES` points of the same kind meets the conditions."""
+) -> tuple[Instance, ...]:
+    """Return those of `_TRIES` points that meet the conditions, a few at most."""
     claim = UserClaim("mine.search", 0, "==", 0)
     sides = (sp.S.Zero, sp.S.Zero, "==")
     rest = (sp.S.Zero, Fraction(0), Fraction(1, 2))
     reading = Reading(claim, declaration, *sides, given, dict(held), {}, *rest)
     rng, n = random.Random(0), declaration.space.size
+    found: dict[Instance, None] = {}
     width = len(_data(reading))
     for _ in range(_TRIES):
         special = rng.random() < 0.5
@@ -268,8 +298,10 @@ def _found(
         rows = [rng.choices(numbers, k=width) for _ in range(rng.choice(_COUNTS))]
         instance = assembled(reading, rows, values)
         if instance is not None and is_given(given, instance):
-            return True
-    return False
+            found[instance] = None
+            if len(found) == _BASES:
+                break
+    return tuple(found)
 
 
 @st.composite
@@ -301,9 +333,59 @@ def claim_instances(draw: st.DrawFn, reading: Reading) -> Instance:
     instance = assembled(reading, _held_rows(reading, rows), values)
     if instance is not None and draw(st.integers(0, 7)) == 7:
         instance = interpolated(reading, instance) or instance
+    if instance is not None and not is_given(reading.given, instance):
+        bases = _bases(reading)
+        base = draw(st.sampled_from(bases)) if bases else instance
+        instance = _across(reading, base, instance)
     if instance is None or not is_given(reading.given, instance):
         reject()
     return instance
+
+
+def _across(reading: Reading, base: Instance, towards: Instance) -> Instance | None:
+    """Return where the line from a point on a quadric meets the quadric once more.
+
+    So that conditions such as u² + w² = 1 are met at points of all kinds. Along the
+    line from θ₀, where left = right, the difference is at + bt².
+
+    Args:
+        reading: the claim.
+        base: where its conditions hold.
+        towards: says the direction, and everything but θ.
+    """
+    start = base.theta
+    step = [b - a for a, b in zip(start, towards.theta, strict=True)]
+
+    def at(t: Fraction) -> Instance:
+        theta = tuple(a + t * d for a, d in zip(start, step, strict=True))
+        return towards.with_(theta=theta)
+
+    for condition in reading.given:
+        if condition.relation != "==" or is_given([condition], towards):
+            continue
+        try:
+            one, two = (_difference(condition, at(Fraction(t))) for t in (1, 2))
+        except NotRational:
+            return None
+        bend = (two - 2 * one) / 2
+        return at(1 - one / bend) if bend else None
+    return None
+
+
+def _difference(condition: Condition, instance: Instance) -> Fraction:
+    """Return left less right.
+
+    Raises:
+        NotRational: where that is no rational number.
+    """
+    place = place_of(instance, Fraction)
+    quantities = Exact(place)
+    left, right = (
+        side(each, quantities, place) for each in (condition.left, condition.right)
+    )
+    if not (isinstance(left, Fraction) and isinstance(right, Fraction)):
+        raise NotRational("a condition is not rational")
+    return left - right
 
 
 @st.composite
@@ -317,6 +399,35 @@ def _numbers(draw: st.DrawFn, count: int, *, zeros: bool) -> list[Fraction]:
     scale = draw(st.sampled_from(_SCALES))
     drawn = draw(st.lists(ordinary, min_size=count, max_size=count))
     return [scale * each for each in drawn]
+
+
+class Points:
+    """The points at which a claim held, where its conditions may leave few.
+
+    Attributes:
+        few: why they say little; "" where they do not.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        """Begin with none."""
+        names = {symbol.name for symbol in reading.declaration.space.symbols}
+        equal = any(condition.relation == "==" for condition in reading.given)
+        self._counts = equal and not names <= set(reading.held)
+        self._met: set[tuple[Number, ...]] = set()
+
+    def add(self, instance: Instance) -> None:
+        """Note where it held."""
+        self._met.add(instance.theta)
+
+    @property
+    def few(self) -> str:
+        """Why so few points say little, "" where there are enough."""
+        if not self._counts or len(self._met) >= _ENOUGH:
+            return ""
+        return (
+            f"It holds at {len(self._met)} points, the only ones found to meet the "
+            f"conditions; {_ENOUGH} would do."
+        )
 
 
 FACTORS = (*map(Fraction, ("2", "1/2", "-1", "0", "9/8", "8", "1/8")),)

@@ -18,6 +18,7 @@ from verify._user_claims._derived_route import second_look
 from verify._user_claims._drawing import (
     FACTORS,
     NO_INSTANCE,
+    Points,
     cells_of,
     claim_instances,
     corners,
@@ -210,6 +211,7 @@ class Tally:
         self.checked = self.degenerate = self.skipped = self.undecided = 0
         self.balls = False
         self.reason = ""
+        self.points = Points(reading)
         self.nearest: tuple[float, Instance] | None = None
 
     def __call__(self, instance: Instance) -> None:
@@ -233,6 +235,7 @@ class Tally:
             self.undecided += verdict is None
             if verdict:
                 self.checked += 1
+                self.points.add(instance)
                 self.degenerate += outcome.degenerate
                 self._note(outcome, instance)
 
@@ -402,6 +405,14 @@ def summed(tally: Tally, route: str) -> Evidence:
             route,
             Verdict.INCONCLUSIVE,
             f"All {tally.checked} instances are degenerate: no noise, no gradient.",
+            instances=tally.checked,
+            degenerate=tally.degenerate,
+        )
+    if tally.points.few:
+        return Evidence(
+            route,
+            Verdict.INCONCLUSIVE,
+            tally.points.few,
             instances=tally.checked,
             degenerate=tally.degenerate,
         )

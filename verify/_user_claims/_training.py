@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
+from scipy.special import ndtri
 from scipy.stats import binom
 
 from numeric import compile_loss, simulate
@@ -42,6 +46,8 @@ Distances = Callable[[Reading, Instance, Array], Array]  # |left − right|, (ru
 _LARGEST = 1e6  # a parameter beyond it has diverged
 _EDGE = 1e-6  # of `within`: nearer to its edge, rounding decides
 _LIFTS = (Fraction, ball)
+_HALVINGS = 7  # of the steps
+_MOST_LOOKS = 100_000  # at the gradient, along one flow
 _FLOW_STEPS = 200
 _FLOW_ERROR = 1e-3  # of `within`: what the steps of the flow may be off by
 
@@ -82,9 +88,15 @@ def _evidence(
         return Evidence(route, Verdict.INCONCLUSIVE, NO_INSTANCE)
     plan = _planned(reading, context, route)
     seen: list[Arrivals] = []
+    flows: dict[object, Array] = {}  # they depend on neither η nor S
     for instance in plan:
+        where = (instance.samples, instance.theta, instance.gamma)
         try:
-            end = ends(reading, instance, context)
+            end = flows.get(where)
+            if end is None:
+                end = ends(reading, instance, context)
+            if reading.claim.along == "flow":
+                flows[where] = end
             distances = look(reading, instance, end)
         except (NotRational, Unavailable):
             continue
@@ -96,11 +108,12 @@ def _evidence(
     if not seen:
         why = "No instance has a value at the end." if plan else NO_INSTANCE
         return Evidence(route, Verdict.INCONCLUSIVE, why)
-    if any(found.verdict is None for found in seen):
+    open_ones = [found for found in seen if found.verdict is None]
+    if open_ones:
         return Evidence(
             route,
             Verdict.INCONCLUSIVE,
-            f"{seen[0].runs} runs do not tell; more runs would (a larger profile).",
+            _untold(open_ones[0], float(reading.share), context.alpha),
             instances=len(seen),
         )
     at_rest = sum(found.still for found in seen)
@@ -140,11 +153,29 @@ def _refutation(
     return Evidence(
         route,
         Verdict.REFUTED,
-        "Too few runs arrive, beyond chance.",
+        "Too few runs arrive, beyond chance."
+        if claim.along == "sgd"
+        else "Training does not arrive.",
         instances=1,
         alpha=alpha if claim.along == "sgd" else 0.0,
         counterexample=witness,
     )
+
+
+def _untold(found: Arrivals, share: float, alpha: float) -> str:
+    """Return why the runs do not tell, and how many would."""
+    if found.runs == 1:
+        return "Training ends so near the claimed distance that rounding decides."
+    seen = found.near / found.runs
+    text = (
+        f"{found.near} of {found.runs} runs arrive, where a share of {share:g} is "
+        f"claimed: too few runs to tell"
+    )
+    if seen == share:
+        return f"{text}, and if the share is as claimed, no number tells."
+    spread = math.sqrt(share * (1 - share)) + math.sqrt(seen * (1 - seen))
+    needed = (float(ndtri(alpha)) * spread / (seen - share)) ** 2
+    return f"{text}; if the share is as seen, about {math.ceil(needed):,} would."
 
 
 def _detectable(runs: int, reading: Reading, alpha: float) -> float:
@@ -219,14 +250,22 @@ def _compiled(reading: Reading, instance: Instance, context: Context) -> Array:
     if claim.along == "flow":
         evaluator, gamma = compile_loss(loss), float(instance.gamma)
 
+        looks = itertools.count()
+
         def rate(_: float, theta: Any) -> Any:
+            if next(looks) > _MOST_LOOKS:
+                raise NotRational("the flow is too fast to be followed")
             g = np.asarray(evaluator.gradient(theta[None, :], data)).mean(0)
             return -g - 2.0 * gamma * theta
 
-        done = solve_ivp(
-            rate, (0.0, float(reading.time)), start[0], "DOP853", rtol=1e-10, atol=1e-12
-        )
-        return done.y[:, -1:].T if done.success else np.full_like(start, np.nan)
+        span = 0.0, float(reading.time)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says so by `success`
+            done = solve_ivp(rate, span, start[0], "LSODA", rtol=1e-10, atol=1e-12)
+        if not (done.success and np.isfinite(done.y).all()):
+            raise NotRational("the flow could not be followed to the end")
+        end: Array = done.y[:, -1:].T
+        return end
     found = simulate(
         loss,
         data,
@@ -280,17 +319,18 @@ def _flowed(reading: Reading, instance: Instance) -> Array:
     """Return where gradient flow ends, by Runge and Kutta's steps, and by half ones.
 
     Raises:
-        NotRational: where the two differ by what matters.
+        NotRational: where the two differ by what matters, however short the steps.
     """
-    coarse, fine = (
-        _runge_kutta(reading, instance, steps)
-        for steps in (_FLOW_STEPS, 2 * _FLOW_STEPS)
-    )
-    ends = [_exactly(reading, instance, end) for end in (coarse, fine)]
-    settled = np.abs(ends[0] - ends[1]) <= _FLOW_ERROR * float(reading.within)
-    if np.isfinite(ends[1]).all() and not settled.all():
-        raise NotRational("the flow is too fast for the steps taken")
-    return fine
+    before = None
+    for halvings in range(_HALVINGS):
+        end = _runge_kutta(reading, instance, _FLOW_STEPS << halvings)
+        found = _exactly(reading, instance, end) if np.isfinite(end).all() else None
+        if before is not None and found is not None:
+            gap = np.abs(found - before)
+            if (gap <= _FLOW_ERROR * float(reading.within)).all():
+                return end
+        before = found
+    raise NotRational("the flow is too fast for the steps taken")
 
 
 def _runge_kutta(reading: Reading, instance: Instance, steps: int) -> Array:
