@@ -97,7 +97,7 @@ def _evaluate(expression: sp.Expr, at: Mapping[sp.Symbol, Dual], n: int) -> Dual
         return _power(arguments[0], int(expression.exp))
     if expression.func in {relu, step}:
         return _branch(expression, arguments[0])
-    raise NotRational(f"{expression.func} of a rational is not rational")
+    raise NotRational(f"{expression.func.__name__} of a rational is not rational")
 
 
 def _power(base: Dual, exponent: int) -> Dual:

@@ -238,9 +238,10 @@ class Generator:
     def moved(self, named: Mapping[str, Tensor], lam: float) -> dict[str, Tensor]:
         """Return θ_λ, the flow of dθ/dλ = J(θ), which is e^{λA}θ without a shift.
 
-        Computed in float64 by a Taylor series over steps of norm at most 1, so that
-        the relative error stays at rounding times the number of steps; where A only
-        scales, by the exponential itself.
+        Computed in float64: where A only scales, by the exponential itself; where each
+        action has one factor, by the exponentials of two matrices; else by a Taylor
+        series over steps of norm at most 1, as many as λ‖A‖, so that the relative
+        error stays at rounding times their number.
 
         Args:
             named: parameter name → tensor; further names are ignored.
@@ -310,6 +311,8 @@ class Generator:
         if b is None and all(a.left is a.right is None for a in block):
             rate = math.fsum(a.scale for a in block)
             return (theta * math.exp(lam * rate)).to(W)
+        if b is None and theta.ndim in {1, 2} and not any(map(_both_sided, block)):
+            return _exponentials(block, theta, lam).to(W)
         steps = max(1, math.ceil(abs(lam) * sum(_norm(a) for a in block)))
         for _ in range(steps):
             term = _sum_of(block, theta) + (0.0 if b is None else b.to(theta))
@@ -336,6 +339,24 @@ def _sum_of(block: tuple[Action, ...], W: Tensor) -> Tensor:
     for action in block:
         total = total + action.apply(W)
     return total
+
+
+def _both_sided(action: Action) -> bool:
+    return action.left is not None and action.right is not None
+
+
+def _exponentials(block: tuple[Action, ...], W: Tensor, lam: float) -> Tensor:
+    """Return e^{λA}W of actions on one side each, as one factor on either side."""
+    matrix = W if W.ndim == 2 else W.unsqueeze(1)
+    for side, size in enumerate(matrix.shape):
+        total = torch.zeros(size, size, dtype=W.dtype, device=W.device)
+        unit = torch.eye(size, dtype=W.dtype, device=W.device)
+        for action in block:
+            if (action.right is not None) == bool(side):
+                total = total + action.apply(unit)
+        power = torch.linalg.matrix_exp(lam * total)
+        matrix = matrix @ power if side else power @ matrix
+    return matrix.reshape(W.shape)
 
 
 def _norm(action: Action) -> float:

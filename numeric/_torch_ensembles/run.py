@@ -258,7 +258,10 @@ def _start(loss: ModelLoss, theta0: Any, kind: torch.dtype) -> Tensor:
         ShapeError: for another shape.
         ValueError: for numbers that are not finite.
     """
-    theta = torch.as_tensor(theta0).detach().to(loss.device, kind)
+    given = torch.as_tensor(theta0).detach()
+    if given.is_complex():
+        raise ValueError("theta0: expected real numbers, got complex ones")
+    theta = given.to(loss.device, kind)
     if theta.ndim != 2 or theta.shape[1] != loss.size or not len(theta):
         raise ShapeError(
             f"theta0: expected shape (replicas, {loss.size}), got "

@@ -114,7 +114,8 @@ def claim(
 
     The function gets exact `Fraction`s as attributes (`at.flow`, `at.gamma`, `at.u`;
     see `QUANTITIES`) and returns (left, right), which must be equal, or (left, "<=",
-    right) with any comparison, or whether the claim holds. It must not change anything:
+    right) with any comparison, or whether the claim holds. Prefer two sides: the search
+    then climbs to where they are nearest, and finds more. It must not change anything:
     it is called many times, on two evaluations of the quantities that share no code.
 
     Args:
@@ -162,12 +163,17 @@ def result_of(claimed: FunctionClaim, at: At, *, altered: bool) -> Result:
 
     Raises:
         NotRational: where a number of it is not rational, or a divisor is 0.
-        DeclarationError: for a result of another form.
+        DeclarationError: for a result of another form, and a function that fails.
     """
     try:
         found = claimed.function(at)
     except ZeroDivisionError:
         raise NotRational("division by zero") from None
+    except (LookupError, TypeError, AttributeError, NameError) as error:
+        raise DeclarationError(
+            f"claim {claimed.id}: its function fails at an instance, with "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if isinstance(found, bool):
         return Fraction(int(found)), "==" if not altered else "!=", Fraction(1)
     left, relation, right = _parts(claimed, found)

@@ -253,3 +253,20 @@ def test_what_cannot_be_a_generator_is_refused(
 ) -> None:
     with pytest.raises(error):
         make()  # type: ignore[operator]
+
+
+def test_a_long_way_along_an_orbit_takes_few_steps() -> None:
+    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+    grow = torch.tensor([[0.5, 0.25], [0.0, 0.5]], dtype=torch.float64)
+    W = torch.tensor([[1.0, 2.0], [3.0, 5.0]], dtype=torch.float64)
+    generator = Generator({"W": (Action(left=turn), Action(scale=1e-6, right=grow))})
+    lam = 1e6
+
+    found = generator.moved({"W": W}, lam)["W"]
+
+    c, s = math.cos(lam), math.sin(lam)
+    rotation = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
+    unit = torch.eye(2, dtype=torch.float64)
+    right = Action(right=grow).apply(unit)  # how it acts, as a matrix from the right
+    wanted = rotation @ W @ torch.linalg.matrix_exp(right)
+    torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-8)

@@ -300,10 +300,17 @@ def test_what_a_function_may_not_do_is_said() -> None:
     def typo(at: At) -> Any:
         return at.noice, 0
 
+    @claim("mine.key")
+    def key(at: At) -> Any:
+        return {"a": at.noise}["b"], 0
+
     with pytest.raises(DeclarationError, match=r"mine\.float.*a float is not exact"):
         checked(floating)
-    with pytest.raises(AttributeError, match=r"expected one of u, w.*got 'noice'"):
+    said = r"mine\.typo.*AttributeError: expected one of u, w.*got 'noice'"
+    with pytest.raises(DeclarationError, match=said):
         checked(typo)
+    with pytest.raises(DeclarationError, match=r"mine\.key.*KeyError"):
+        checked(key)
 
 
 # Convergence.
