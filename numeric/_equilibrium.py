@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numeric._equilibria import arguments, lanes
+from numeric._equilibria.near_zero import solve_near_zero
 from numeric._equilibria.refine import refine
 from numeric._lanes.compiler import AVAILABLE
 
@@ -109,6 +110,9 @@ def _by_kernel(rows: arguments.Rows) -> _Floats:
     again = np.flatnonzero(
         _doubtful(result, slope, rows.n / 4 + 4) & (status == lanes.Status.SOLVED)
     )
+    if again.size:
+        result[again], sure = solve_near_zero(result[again], *rows.part(again))
+        again = again[~sure]
     result[again] = refine(result[again], *rows.part(again))
     return result
 

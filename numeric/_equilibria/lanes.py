@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 
 from numeric._equilibria.first_steps import FirstSteps
 from numeric._equilibria.last_steps import LastSteps
+from numeric._equilibria.reading import Reader
 from numeric._equilibria.terms import WIDE, WIDTH, Terms, swapped
 from numeric._lanes.builder import Kernel
 from numeric._lanes.compiler import AVAILABLE, INTEGER, POINTER, Compiled
@@ -75,14 +78,27 @@ def solve(
     result, slope = np.empty(room), np.empty(room)
     status = np.empty(room, dtype=np.uint8)
     wide, narrow = np.empty(3 * n * WIDTH), np.empty(3 * n * WIDTH, np.float32)
-    arrays = (mu, s, t, sigma2, gamma)
-    steps = [a.strides[0] // 8 if count > 1 else 0 for a in arrays]
-    _kernel()(
-        *(_start(a) for a in arrays),
-        *(result, slope, status, wide, narrow),
-        *(count, n, *steps),
-    )
+    work = (result, slope, status, wide, narrow)
+    _kernel()(*addressed((mu, s, t, sigma2, gamma), work, count, n))
     return result[:count], slope[:count], status[:count]
+
+
+def addressed(
+    arrays: Sequence[_Floats], work: Sequence[NDArray[Any]], count: int, n: int
+) -> list[Any]:
+    """Return the arguments of a kernel that reads rows: see `Reader`.
+
+    Args:
+        arrays: what it reads, rows at any distance.
+        work: what it writes.
+        count: rows.
+        n: numbers of each.
+
+    Returns:
+        Arrays, both sizes, and the distances of rows.
+    """
+    steps = [a.strides[0] // 8 if count > 1 else 0 for a in arrays]
+    return [*map(_start, arrays), *work, count, n, *steps]
 
 
 def _start(array: _Floats) -> _Floats:
@@ -106,7 +122,7 @@ class _Writer:
 
     def __init__(self, k: Kernel) -> None:
         self.k, self.a = k, k.arguments
-        self.terms = Terms(k)
+        self.terms, self.reader = Terms(k), Reader(k)
         self.one, self.zero = k.number(1.0), k.number(0.0)
 
     def write(self) -> None:
@@ -116,7 +132,7 @@ class _Writer:
 
     def _group(self, first: Any) -> None:
         k = self.k
-        rows = self._rows(first)
+        rows = self.reader.rows(first)
         rise, fall, large, small, bad = self._fill(rows)
         both = k.ir.and_(
             k.compare(">", rise, self.zero), k.compare(">", fall, self.zero)
@@ -150,49 +166,6 @@ class _Writer:
         total = k.add(x, y)
         return k.compare("==", total, total)
 
-    # ------------------------------------------------------------------ the arguments
-
-    def _rows(self, first: Any) -> list[Any]:
-        """Return the eight numbers of rows; the last row stands in for those beyond."""
-        k = self.k
-        last = k.ir.sub(self.a["count"], k.index(1))
-        rows = []
-        for lane in range(WIDTH):
-            row = k.ir.add(first, k.index(lane))
-            rows.append(k.ir.select(k.ir.icmp_signed("<", row, last), row, last))
-        return rows
-
-    def _starts(self, name: str, rows: list[Any]) -> list[Any]:
-        k, step = self.k, self.a[f"step_{name}"]
-        return [
-            k.ir.gep(self.a[name], [k.ir.mul(row, step)], source_etype=k.real)
-            for row in rows
-        ]
-
-    def _gathered(self, starts: list[Any], place: Any) -> Any:
-        k = self.k
-        vector = ir.Constant(k.vector, ir.Undefined)
-        for lane, start in enumerate(starts):
-            address = k.ir.gep(start, [place], source_etype=k.real)
-            value = k.ir.load(address, align=8, typ=k.real)
-            vector = k.ir.insert_element(vector, value, ir.Constant(k.word, lane))
-        return vector
-
-    def _tile(self, starts: list[Any], place: Any) -> list[Any]:
-        """Return eight columns from `place` on, of eight rows each."""
-        k = self.k
-        rows = [k.load_at(start, place) for start in starts]
-        for distance in (4, 2, 1):
-            low, high = _exchange(distance)
-            out = list(rows)
-            for i in range(WIDTH):
-                if not i & distance:
-                    x, y = rows[i], rows[i + distance]
-                    out[i] = k.ir.shuffle_vector(x, y, low)
-                    out[i + distance] = k.ir.shuffle_vector(x, y, high)
-            rows = out
-        return rows
-
     def _fill(self, rows: list[Any]) -> tuple[Any, ...]:
         """Write m, u and d to `wide`.
 
@@ -201,22 +174,12 @@ class _Writer:
             may not be solved here.
         """
         k = self.k
-        sigma2, gamma = (
-            self._gathered(self._starts(name, rows), k.index(0))
-            for name in ("sigma2", "gamma")
-        )
+        sigma2, gamma = (self.reader.number(name, rows) for name in ("sigma2", "gamma"))
         self.factors = sigma2, k.add(gamma, gamma)
         sums = [k.variable(k.number(v)) for v in (0.0, 0.0, 0.0, math.inf, 0.0, 1.0)]
         self._watch(sums, sigma2, gamma)
-        starts = [self._starts(name, rows) for name in ("mu", "s", "t")]
-        whole = k.ir.and_(self.terms.n, k.index(-WIDTH))
-        with k.loop(0, whole, WIDTH) as i:
-            for place, start in enumerate(starts):
-                for c, column in enumerate(self._tile(start, i)):
-                    self.terms.put(WIDE, k.ir.add(i, k.index(c)), place, column)
-        with k.loop(whole, self.terms.n) as i:
-            for place, start in enumerate(starts):
-                self.terms.put(WIDE, i, place, self._gathered(start, i))
+        put = partial(self.terms.put, WIDE)
+        self.reader.columns(("mu", "s", "t"), rows, put)
         with k.loop(0, self.terms.n) as i:
             self._terms(i, sums)
         rise, fall, large, small, most, least = (v.get() for v in sums)
@@ -253,14 +216,3 @@ class _Writer:
         large.set(k.larger(m, large.get()))
         some = k.select(k.compare(">", m, self.zero), m, small.get())
         small.set(k.smaller(some, small.get()))
-
-
-def _exchange(distance: int) -> tuple[Any, Any]:
-    """Return shuffles of two rows whose blocks of that size change places."""
-    low = [i if not i & distance else i - distance + WIDTH for i in range(WIDTH)]
-    high = [i + distance if not i & distance else i + WIDTH for i in range(WIDTH)]
-    kind = ir.VectorType(ir.IntType(32), WIDTH)
-    return tuple(
-        ir.Constant(kind, [ir.Constant(kind.element, i) for i in order])
-        for order in (low, high)
-    )

@@ -17,10 +17,10 @@ _Floats = NDArray[np.float64]
 _Pair = tuple[_Floats, _Floats]
 
 _BIG = 2.0**200  # factors of terms, and their inverses, beyond which nothing is done
-_REACH = 600.0  # of 2|λ|m, for no exponential to leave the range
-_LARGEST_MOVE = 2.0**-10  # of 2λ max m
-_STEPS = 2
-_MILD = 64.0  # the error of a sum that may be magnified so much is let pass
+REACH = 600.0  # of 2|λ|m, for no exponential to leave the range
+LARGEST_MOVE = 2.0**-10  # of 2λ max m
+STEPS = 2
+MILD = 64.0  # the error of a sum that may be magnified so much is let pass
 _HALVINGS = 6
 _SPLITTER = 2.0**27 + 1
 # ln 2: two parts of 32 bits, which whole numbers multiply exactly, and the rest.
@@ -58,7 +58,7 @@ def refine(
     m = np.abs(mu)
     factors = np.concatenate([m, s, t, sigma2[:, None], gamma[:, None]], axis=1)
     extreme = (factors != 0) & ~((factors >= 1 / _BIG) & (factors <= _BIG))
-    fits = ~extreme.any(axis=1) & (2 * np.abs(lam) * m.max(axis=1) <= _REACH)
+    fits = ~extreme.any(axis=1) & (2 * np.abs(lam) * m.max(axis=1) <= REACH)
     result = np.array(lam)
     if fits.any():
         m, mu, s, t = (a[fits].T for a in (m, mu, s, t))
@@ -66,7 +66,7 @@ def refine(
             better = _refined(lam[fits], m, mu, s, t, sigma2[fits], gamma[fits])
         # Digits are mended, not roots found: a large move would be somebody's defect.
         moved = 2 * np.abs(better - lam[fits]) * m.max(axis=0)
-        result[fits] = np.where(moved <= _LARGEST_MOVE, better, lam[fits])
+        result[fits] = np.where(moved <= LARGEST_MOVE, better, lam[fits])
     return result
 
 
@@ -100,19 +100,19 @@ def _near_zero(lam: _Floats, m: _Floats, up: Any, down: Any) -> tuple[_Floats, A
         way, so that their rounding is that of λ.
     """
     start, sure = _total(up, down), np.ones(lam.shape, dtype=bool)
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         x = 2 * lam * m
         rise, fall = up[0] * np.expm1(-x), down[0] * np.expm1(x)
         slope = 2 * _plain(m * ((up[0] + rise) + (down[0] + fall)))
         size = _plain(np.abs(rise) + np.abs(fall))
-        sure &= size <= _MILD * slope * np.abs(lam)
+        sure &= size <= MILD * slope * np.abs(lam)
         lam = lam + (start + _plain(rise - fall)) / slope
     return lam, sure
 
 
 def _anywhere(lam: _Floats, m: _Floats, up: Any, down: Any) -> _Floats:
     """Solve G(λ) = 0 in pairs."""
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         high, low = _product(2 * lam, m)
         rise = _multiply(up, _exp((-high, -low)))
         fall = _multiply(down, _exp((high, low)))

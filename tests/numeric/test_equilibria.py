@@ -16,6 +16,7 @@ from numeric import noise_equilibrium
 from numeric._equilibria import first_steps, lanes
 from numeric._equilibria.lanes import Status
 from numeric._equilibria.many import certify_equilibria
+from numeric._equilibria.near_zero import solve_near_zero
 from numeric._equilibria.refine import _exp, refine
 from numeric._lanes.compiler import AVAILABLE
 from tests.numeric.test_equilibrium import EPS, Orbit, assert_is_root, orbits
@@ -266,6 +267,42 @@ def test_refine_mends_and_leaves_alone() -> None:
 
     assert abs(found[0] - lam[0]) <= EPS * lam[0]
     assert found[1] == lam[1] + 1e-8
+
+
+@needs_lanes
+@pytest.mark.parametrize("n", [2, 8, 21, 64])
+def test_roots_near_zero(n: int) -> None:
+    """Sides that balance to 1e-3 .. 1e-12: the digits of λ* are right all the same."""
+    mu, s, t = draw("easy", 400, n, seed=n)
+    noise, decay = SIGMA2 * abs(mu) * s, 2 * GAMMA * abs(mu) * t
+    up, down = (np.where(mu > 0, x, y) for x, y in ((noise, decay), (decay, noise)))
+    gap = 10.0 ** -np.linspace(3, 12, 400)
+    wanted = down.sum(axis=1) * (1 + gap) - (up.sum(axis=1) - up[:, 0])
+    s[:, 0] *= np.maximum(wanted / up[:, 0], 0.1)
+    found = solve(mu, s, t)
+    exact = certify_equilibria(mu, s, t, sigma2=SIGMA2, gamma=GAMMA)
+
+    near = np.abs(found) < 1e-6
+    assert near.sum() > 100
+    error = np.maximum(found - exact.lower, exact.upper - found) / np.abs(found)
+    assert error.max() <= 2.0**-41
+    assert error[near].max() <= 8 * EPS
+
+
+@needs_lanes
+def test_near_zero_leaves_what_is_not_near() -> None:
+    """Where the sums on the way are large the other method is asked; moves are short."""
+    mu, s = np.array([[1.0, -1.0]] * 3), np.array([[3.0, 1.0]] * 3)
+    lam = np.log(3) / 4 * np.ones(3)
+    other = (s, np.zeros((3, 2)), np.ones(3), np.zeros(3))
+    found, sure = solve_near_zero(lam + [1e-8, 1.0, 400.0], mu, *other)
+
+    assert sure.all()
+    np.testing.assert_allclose(found[0], lam[0], rtol=EPS)
+    np.testing.assert_array_equal(found[1:], lam[1:] + [1.0, 400.0])
+    far = np.array([[1e12, 1.0]] * 3)
+    root = np.log(1e12) / 4 * np.ones(3)
+    assert not solve_near_zero(root, mu, far, *other[1:])[1].any()
 
 
 @needs_lanes
