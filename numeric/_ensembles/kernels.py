@@ -269,7 +269,8 @@ class _Parts:
         """Repeat a step from the first to the last, each with its random numbers.
 
         Where steps are short, those that share a block of random words are written
-        out together: their numbers then stay in registers.
+        out together: their numbers then stay in registers, and the machine works on
+        the next ones while a step waits for the one before.
         """
         kernel, (first, last) = self.kernel, self.state.steps
         if draw is None:
@@ -293,7 +294,9 @@ class _Parts:
         begin = build.select(if_any, build.mul(upper, per), last)
         end = build.select(if_any, build.mul(lower, per), last)
         singly(first, begin)
-        with kernel.loop(build.sdiv(begin, per), build.sdiv(end, per)) as block:
+        start, stop = build.sdiv(begin, per), build.sdiv(end, per)
+        draw.begin(ids, start)
+        with kernel.loop(start, stop) as block:
             draw.draw_ahead(ids, block)
             for place in range(ahead):
                 draw.turn(place)

@@ -14,8 +14,6 @@ from numeric._streams import INDICES, NORMALS, SECOND, words_per_step
 PER_BLOCK = 4  # random words, and normals
 WRITTEN_OUT = 16  # samples of a minibatch
 
-_PURPOSES = (INDICES, SECOND)  # of the minibatches
-
 _Words = Sequence[Any]
 
 
@@ -28,9 +26,15 @@ class Draw:
         ahead: how many steps a block serves.
     """
 
-    def __init__(self, kernel: Kernel, count: int) -> None:
-        self._kernel, self._count = kernel, count
+    def __init__(
+        self, kernel: Kernel, count: int, purposes: Sequence[int], kind: Any
+    ) -> None:
+        self._kernel, self._count, self._purposes = kernel, count, purposes
         self.ahead = max(1, PER_BLOCK // words_per_step(count))
+        size = PER_BLOCK * len(purposes)
+        self._kind, self._now = kind, kernel.local(size, kind)
+        self._next = kernel.local(size, kind)
+        self._words_after = kernel.local(size, kernel.words)
 
     def draw(self, ids: Any, step: Any) -> None:
         """Draw for one step; the block is drawn anew at the first of those it serves.
@@ -39,13 +43,53 @@ class Draw:
         """
         raise NotImplementedError
 
+    def begin(self, ids: Any, block: Any) -> None:
+        """Prepare for `draw_ahead`, whose first block is given."""
+        for place, words in enumerate(self._blocks(ids, block)):
+            self._write(self._next, place, self._made(words))
+        for place, words in enumerate(
+            self._blocks(ids, shifted(self._kernel, block, 1))
+        ):
+            self._write(self._words_after, place, words)
+
     def draw_ahead(self, ids: Any, block: Any) -> None:
-        """Draw for all the steps that a block serves; `turn` chooses among them."""
-        raise NotImplementedError
+        """Draw for all the steps that a block serves; `turn` chooses among them.
+
+        Theirs is at hand. What is done now is for the next block, and the words are
+        those of the one after: three things that do not wait for each other.
+        """
+        after = self._blocks(ids, shifted(self._kernel, block, 2))
+        for place, words in enumerate(after):
+            old = self._read(self._words_after, place, self._kernel.words)
+            now = self._read(self._next, place, self._kind)
+            self._write(self._words_after, place, words)
+            self._write(self._next, place, self._made(old))
+            self._write(self._now, place, now)
 
     def turn(self, place: int) -> None:
         """Turn to step `place` of those drawn ahead."""
         raise NotImplementedError
+
+    def _made(self, words: _Words) -> Sequence[Any]:
+        """Return what the steps that a block serves take, four vectors."""
+        raise NotImplementedError
+
+    def _blocks(self, ids: Any, number: Any) -> list[_Words]:
+        keys = [self._kernel.arguments[name] for name in ("key0", "key1")]
+        return [
+            block(self._kernel, number, ids, purpose, *keys)
+            for purpose in self._purposes
+        ]
+
+    def _write(self, where: Any, place: int, vectors: Sequence[Any]) -> None:
+        for n, vector in enumerate(vectors):
+            self._kernel.store(where, place * PER_BLOCK + n, vector)
+
+    def _read(self, where: Any, place: int, kind: Any) -> list[Any]:
+        return [
+            self._kernel.load(where, place * PER_BLOCK + n, kind)
+            for n in range(PER_BLOCK)
+        ]
 
 
 class Minibatch(Draw):
@@ -59,8 +103,8 @@ class Minibatch(Draw):
     """
 
     def __init__(self, kernel: Kernel, size: int, batches: int, replace: bool) -> None:
-        super().__init__(kernel, size)
-        self._size, self._batches, self._replace = size, batches, replace
+        super().__init__(kernel, size, (INDICES, SECOND)[:batches], kernel.words)
+        self._size, self._replace = size, replace
         self._slots = _room(size)
         self._words = kernel.local(batches * self._slots, kernel.words)
         self._chosen = kernel.local(batches * size, kernel.words)
@@ -68,21 +112,29 @@ class Minibatch(Draw):
 
     def draw(self, ids: Any, step: Any) -> None:
         """Write the numbers of a step's samples to memory."""
-        for batch in range(self._batches):
-            what = (ids, step, self._size, _PURPOSES[batch])
+        for batch, purpose in enumerate(self._purposes):
+            what = (ids, step, self._size, purpose)
             first = _drawn(self._kernel, what, batch * self._slots, self._keep)
             self._choose(batch, first)
 
-    def draw_ahead(self, ids: Any, block: Any) -> None:
-        """Write the words of the steps that a block serves."""
-        for batch in range(self._batches):
-            place = batch * self._slots
-            _one_block(self._kernel, (ids, block, _PURPOSES[batch]), place, self._keep)
-
     def turn(self, place: int) -> None:
-        """Write the numbers of the samples of one of these steps."""
-        for batch in range(self._batches):
-            self._choose(batch, batch * self._slots + place * self._size)
+        """Write the numbers of the samples of one of the steps drawn ahead."""
+        for batch in range(len(self._purposes)):
+            chosen = self._read(self._now, batch, self._kind)
+            for s, index in enumerate(chosen[place * self._size :][: self._size]):
+                self._kernel.store(self._chosen, batch * self._size + s, index)
+
+    def _made(self, words: _Words) -> Sequence[Any]:
+        """Return the numbers of samples, step by step."""
+        steps = [
+            words[first:][: self._size] for first in range(0, PER_BLOCK, self._size)
+        ]
+        return [index for some in steps for index in self._indices(some)]
+
+    def _indices(self, words: _Words) -> Sequence[Any]:
+        if self._replace:
+            return [indices(self._kernel, word, self._samples) for word in words]
+        return distinct_indices(self._kernel, words, self._samples)
 
     def _keep(self, place: Index, words: _Words) -> None:
         for w, word in enumerate(words):
@@ -98,14 +150,13 @@ class Minibatch(Draw):
             kernel.store(self._chosen, shifted(kernel, s, batch * size), index)
 
         if not self._replace:
-            words = [word(s) for s in range(size)]
-            for s, index in enumerate(distinct_indices(kernel, words, self._samples)):
+            for s, index in enumerate(self._indices([word(s) for s in range(size)])):
                 keep(s, index)
             return
         repeat(
             kernel,
             size,
-            lambda s: keep(s, indices(kernel, word(s), self._samples)),
+            lambda s: keep(s, *self._indices([word(s)])),
             unrolled=size <= WRITTEN_OUT,
         )
 
@@ -123,28 +174,28 @@ class Noise(Draw):
     """
 
     def __init__(self, kernel: Kernel, count: int) -> None:
-        super().__init__(kernel, count)
-        self._values = kernel.local(_room(count))
-        self._first: Index = 0
+        super().__init__(kernel, count, (NORMALS,), kernel.vector)
+        self._many = kernel.local(_room(count))
+        self._values, self._first = self._many, 0
 
     def draw(self, ids: Any, step: Any) -> None:
         """Write a step's normals to memory."""
         what = (ids, step, self._count, NORMALS)
+        self._values = self._many
         self._first = _drawn(self._kernel, what, 0, self._keep)
 
-    def draw_ahead(self, ids: Any, block: Any) -> None:
-        """Write the normals of the steps that a block serves."""
-        _one_block(self._kernel, (ids, block, NORMALS), 0, self._keep)
-
     def turn(self, place: int) -> None:
-        """Turn to the normals of one of these steps."""
-        self._first = place * self._count
+        """Turn to the normals of one of the steps drawn ahead."""
+        self._values, self._first = self._now, place * self._count
+
+    def _made(self, words: _Words) -> Sequence[Any]:
+        """Return four normals."""
+        pairs = (normals(self._kernel, *words[i : i + 2]) for i in (0, 2))
+        return [z for pair in pairs for z in pair]
 
     def _keep(self, place: Index, words: _Words) -> None:
-        kernel = self._kernel
-        pairs = (normals(kernel, *words[i : i + 2]) for i in (0, 2))
-        for n, value in enumerate(z for pair in pairs for z in pair):
-            kernel.store(self._values, shifted(kernel, place, n), value)
+        for n, value in enumerate(self._made(words)):
+            self._kernel.store(self._many, shifted(self._kernel, place, n), value)
 
     def value(self, j: Index) -> Any:
         """Return normal j of the step, for each lane."""

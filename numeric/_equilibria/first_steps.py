@@ -44,7 +44,7 @@ class FirstSteps:
     """Writes them.
 
     Attributes:
-        k: the kernel, of vectors of eight.
+        k: the kernel.
         terms: m, u and d in float64, read and put in order; and m, a and b.
         idle: flags of equilibria that nobody waits for.
     """

@@ -1,4 +1,4 @@
-r"""Noise equilibria of many orbits by one SIMD kernel, eight orbits at a time.
+r"""Noise equilibria of many orbits by one SIMD kernel, eight or sixteen at a time.
 
 With U(λ) = Σ uᵢ e^{−2λmᵢ} and D(λ) = Σ dᵢ e^{2λmᵢ}, m = |μ|, u and d what pushes the
 charge up and down, λ* is the zero of H = log(U/D). Its derivatives are cumulants of m
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from numeric._equilibria.first_steps import FirstSteps
 from numeric._equilibria.last_steps import LastSteps
 from numeric._equilibria.reading import Reader
-from numeric._equilibria.terms import WIDE, WIDTH, Terms, swapped
+from numeric._equilibria.terms import WIDE, Terms, at_once, swapped
 from numeric._lanes.builder import Kernel
 from numeric._lanes.compiler import AVAILABLE, INTEGER, POINTER, Compiled
 
@@ -59,7 +59,13 @@ class Status(IntEnum):
 
 
 def solve(
-    mu: _Floats, s: _Floats, t: _Floats, sigma2: _Floats, gamma: _Floats
+    mu: _Floats,
+    s: _Floats,
+    t: _Floats,
+    sigma2: _Floats,
+    gamma: _Floats,
+    *,
+    width: int | None = None,
 ) -> tuple[_Floats, _Floats, NDArray[np.uint8]]:
     """Solve rows; arguments as `rows` makes them.
 
@@ -69,17 +75,20 @@ def solve(
         t: likewise.
         sigma2: (B,), at any distance.
         gamma: likewise.
+        width: how many rows at a time; what suits the machine if None. No root
+            depends on it but for rounding.
 
     Returns:
         λ*, -H'(λ*) and the status, each (B,).
     """
     count, n = mu.shape
-    room = -(-count // WIDTH) * WIDTH
+    width = width or at_once()
+    room = -(-count // width) * width
     result, slope = np.empty(room), np.empty(room)
     status = np.empty(room, dtype=np.uint8)
-    wide, narrow = np.empty(3 * n * WIDTH), np.empty(3 * n * WIDTH, np.float32)
+    wide, narrow = np.empty(3 * n * width), np.empty(3 * n * width, np.float32)
     work = (result, slope, status, wide, narrow)
-    _kernel()(*addressed((mu, s, t, sigma2, gamma), work, count, n))
+    _kernel(width)(*addressed((mu, s, t, sigma2, gamma), work, count, n))
     return result[:count], slope[:count], status[:count]
 
 
@@ -107,18 +116,18 @@ def _start(array: _Floats) -> _Floats:
 
 
 @functools.cache
-def _kernel() -> Compiled:
+def _kernel(width: int) -> Compiled:
     names = ("mu", "s", "t", "sigma2", "gamma")
     outputs = ("result", "slope", "status", "wide", "narrow")
     sizes = ("count", "n", *(f"step_{name}" for name in names))
     kinds = dict.fromkeys((*names, *outputs), POINTER) | dict.fromkeys(sizes, INTEGER)
-    k = Kernel("noise_equilibria", "float64", kinds)
+    k = Kernel("noise_equilibria", "float64", kinds, width)
     _Writer(k).write()
     return k.compile()
 
 
 class _Writer:
-    """Writes the kernel; vectors are of eight float64 unless said otherwise."""
+    """Writes the kernel; vectors are of float64 unless said otherwise."""
 
     def __init__(self, k: Kernel) -> None:
         self.k, self.a = k, k.arguments
@@ -127,7 +136,7 @@ class _Writer:
 
     def write(self) -> None:
         k = self.k
-        with k.loop(0, self.a["count"], WIDTH) as first:
+        with k.loop(0, self.a["count"], k.width) as first:
             self._group(first)
 
     def _group(self, first: Any) -> None:
@@ -157,7 +166,7 @@ class _Writer:
         k.store_at(self.a["result"], first, root)
         k.store_at(self.a["slope"], first, k.select(both, slope, k.number(math.inf)))
         byte = ir.IntType(8)
-        left = k.ir.zext(k.ir.not_(good), ir.VectorType(byte, WIDTH))
+        left = k.ir.zext(k.ir.not_(good), ir.VectorType(byte, k.width))
         address = k.ir.gep(self.a["status"], [first], source_etype=byte)
         k.ir.store(left, address, align=1)
 

@@ -21,7 +21,7 @@ class LastSteps:
     """Writes them.
 
     Attributes:
-        k: the kernel, of vectors of eight.
+        k: the kernel.
         terms: m, u and d.
         idle: flags of equilibria that nobody waits for.
     """

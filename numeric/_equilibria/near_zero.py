@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from numeric._equilibria.lanes import addressed
 from numeric._equilibria.reading import Reader
 from numeric._equilibria.refine import LARGEST_MOVE, MILD, REACH, STEPS
-from numeric._equilibria.terms import WIDE, WIDTH, Terms, swapped
+from numeric._equilibria.terms import WIDE, Terms, at_once, swapped
 from numeric._lanes.builder import Kernel
 from numeric._lanes.compiler import AVAILABLE, INTEGER, POINTER, Compiled
 from numeric._lanes.exponential import expm1
@@ -54,22 +54,25 @@ def solve_near_zero(
         be asked.
     """
     count, n = mu.shape
-    room = -(-count // WIDTH) * WIDTH
+    width = at_once()
+    room = -(-count // width) * width
     result, sure = np.empty(room), np.empty(room, dtype=np.uint8)
     arrays = (lam, mu, s, t, sigma2, gamma)
-    _kernel()(*addressed(arrays, (result, sure, np.empty(3 * n * WIDTH)), count, n))
+    _kernel(width)(
+        *addressed(arrays, (result, sure, np.empty(3 * n * width)), count, n)
+    )
     return result[:count], sure[:count].astype(bool)
 
 
 @functools.cache
-def _kernel() -> Compiled:
+def _kernel(width: int) -> Compiled:
     names = ("lam", "mu", "s", "t", "sigma2", "gamma")
     outputs = ("result", "sure", WIDE)
     sizes = ("count", "n", *(f"step_{name}" for name in names))
     kinds = dict.fromkeys((*names, *outputs), POINTER) | dict.fromkeys(sizes, INTEGER)
-    k = Kernel("equilibria_near_zero", "float64", kinds)
+    k = Kernel("equilibria_near_zero", "float64", kinds, width)
     writer = _Writer(k)
-    with k.loop(0, k.arguments["count"], WIDTH) as first:
+    with k.loop(0, k.arguments["count"], width) as first:
         writer.group(first)
     return k.compile()
 
@@ -81,7 +84,7 @@ class _Writer:
         self._k, self._terms, self._reader = k, Terms(k), Reader(k)
 
     def group(self, first: Any) -> None:
-        """Write what is done for eight rows."""
+        """Write what is done for a row in each lane."""
         k, given = self._k, self._k.arguments
         rows = self._reader.rows(first)
         before = self._reader.number("lam", rows)
@@ -101,7 +104,7 @@ class _Writer:
         mended = k.ir.and_(mended, k.ir.not_(far))
         k.store_at(given["result"], first, k.select(mended, lam.get(), before))
         byte = ir.IntType(8)
-        flags = k.ir.zext(k.ir.or_(sure.get(), far), ir.VectorType(byte, WIDTH))
+        flags = k.ir.zext(k.ir.or_(sure.get(), far), ir.VectorType(byte, k.width))
         address = k.ir.gep(given["sure"], [first], source_etype=byte)
         k.ir.store(flags, address, align=1)
 

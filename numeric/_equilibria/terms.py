@@ -1,13 +1,13 @@
-"""The terms of eight equilibria, in memory between the steps of the kernel."""
+"""The terms of some equilibria, in memory between the steps of the kernel."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from numeric._lanes.builder import Kernel
+from numeric._lanes.compiler import wide_registers
 
 
-WIDTH = 8  # equilibria at a time
 WIDE, NARROW = "wide", "narrow"  # arguments of the kernel: float64 and float32
 
 
@@ -34,7 +34,15 @@ class Terms:
     def _place(self, i: Any, place: int) -> Any:
         k = self.k
         number = k.ir.add(k.ir.mul(i, k.index(3)), k.index(place))
-        return k.ir.mul(number, k.index(WIDTH))
+        return k.ir.mul(number, k.index(k.width))
+
+
+def at_once() -> int:
+    """Return how many equilibria a kernel treats at a time.
+
+    Two registers of float64 hide each other's waiting, if there are 32 of 64 bytes.
+    """
+    return 16 if wide_registers() else 8
 
 
 def swapped(k: Kernel, back: Any, x: Any, y: Any) -> tuple[Any, Any]:

@@ -35,9 +35,14 @@ def lanes(dtype: str) -> int:
 class Kernel:
     """A function of LLVM's language, written by calling the methods.
 
-    Attributes:
+    Args:
+        name: of the function.
         dtype: "float32" or "float64".
-        width: the number L of lanes.
+        arguments: name → its kind, in order.
+        width: the number L of lanes; that of one vector if None.
+
+    Attributes:
+        name, dtype, width: the same.
         arguments: name → the argument's value; reals are scalars of `dtype`.
         ir: the builder beneath, for what has no method here.
         real, vector: the types of one number and of L.
@@ -45,8 +50,14 @@ class Kernel:
         scratch: bytes of the argument "scratch" that are in use.
     """
 
-    def __init__(self, name: str, dtype: str, arguments: Mapping[str, str]) -> None:
-        self.name, self.dtype, self.width = name, dtype, lanes(dtype)
+    def __init__(
+        self,
+        name: str,
+        dtype: str,
+        arguments: Mapping[str, str],
+        width: int | None = None,
+    ) -> None:
+        self.name, self.dtype, self.width = name, dtype, width or lanes(dtype)
         self.kinds = tuple(arguments.values())
         self.real = ir.FloatType() if dtype == "float32" else ir.DoubleType()
         self.vector = ir.VectorType(self.real, self.width)
@@ -352,9 +363,7 @@ class Kernel:
 
     # ----------------------------------------------------------------- functions
 
-    def shared(
-        self, name: str, write: Callable[..., Any], *values: Any, inline: bool = True
-    ) -> Any:
+    def shared(self, name: str, write: Callable[..., Any], *values: Any) -> Any:
         """Return write(*values), as a call of one function that all uses share.
 
         Args:
@@ -362,14 +371,12 @@ class Kernel:
             write: takes as many values and returns one, or a tuple, by the methods of
                 this kernel.
             values: the arguments.
-            inline: whether LLVM may copy the function into its callers; where
-                registers are short, a call can be faster.
 
         Returns:
             The result.
         """
         if name not in self._functions:
-            self._functions[name] = self._written(name, write, values, inline)
+            self._functions[name] = self._written(name, write, values)
         function, count = self._functions[name]
         result = self.ir.call(function, values)
         if count is None:
@@ -377,7 +384,7 @@ class Kernel:
         return tuple(self.ir.extract_value(result, place) for place in range(count))
 
     def _written(
-        self, name: str, write: Callable[..., Any], values: Any, inline: bool
+        self, name: str, write: Callable[..., Any], values: Any
     ) -> tuple[Any, int | None]:
         """Return the function, and how many values it returns, None for one alone.
 
@@ -395,8 +402,6 @@ class Kernel:
             kind = found.type
         function = ir.Function(self._module, ir.FunctionType(kind, kinds), name)
         function.linkage = "internal"
-        if not inline:
-            function.attributes.add("noinline")
         function.append_basic_block("entry")
         body = function.append_basic_block("body")
         self.ir = ir.IRBuilder(body)

@@ -125,6 +125,12 @@ def _machine() -> Any:
 
 
 @functools.cache
+def wide_registers() -> bool:
+    """Return whether one register holds a vector of 64 bytes."""
+    return AVAILABLE and bool(llvm.get_host_cpu_features().get("avx512f"))
+
+
+@functools.cache
 def _initialise() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

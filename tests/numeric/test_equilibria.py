@@ -270,6 +270,24 @@ def test_refine_mends_and_leaves_alone() -> None:
 
 
 @needs_lanes
+@given(orbits())
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_the_number_of_lanes_changes_nothing(orbit: Orbit) -> None:
+    """Eight rows at a time or sixteen, whatever suits the machine: the same roots."""
+    mu, s, t = draw("hard", 19, len(orbit.mu), 1)
+    mu[3], s[3], t[3] = orbit.mu, orbit.s, orbit.t
+    scalars = (np.full(19, orbit.sigma2), np.full(19, orbit.gamma))
+    some, slope, status = lanes.solve(mu, s, t, *scalars, width=8)
+    others, _, other_status = lanes.solve(mu, s, t, *scalars, width=16)
+
+    np.testing.assert_array_equal(status, other_status)
+    good = (status == Status.SOLVED) & np.isfinite(some)
+    some, others, slope = some[good], others[good], slope[good]
+    allowed = 4 * EPS * np.abs(some) + (len(orbit.mu) + 4) * EPS / slope
+    assert (np.abs(some - others) <= allowed).all()
+
+
+@needs_lanes
 @pytest.mark.parametrize("n", [2, 8, 21, 64])
 def test_roots_near_zero(n: int) -> None:
     """Sides that balance to 1e-3 .. 1e-12: the digits of λ* are right all the same."""
@@ -291,15 +309,16 @@ def test_roots_near_zero(n: int) -> None:
 
 @needs_lanes
 def test_near_zero_leaves_what_is_not_near() -> None:
-    """Where the sums on the way are large the other method is asked; moves are short."""
+    """Where the sums on the way are large the other method is asked."""
     mu, s = np.array([[1.0, -1.0]] * 3), np.array([[3.0, 1.0]] * 3)
-    lam = np.log(3) / 4 * np.ones(3)
+    lam = np.log(3) / 4
+    start = np.array([lam + 1e-8, lam + 1.0, lam + 400.0])
     other = (s, np.zeros((3, 2)), np.ones(3), np.zeros(3))
-    found, sure = solve_near_zero(lam + [1e-8, 1.0, 400.0], mu, *other)
+    found, sure = solve_near_zero(start, mu, *other)
 
     assert sure.all()
-    np.testing.assert_allclose(found[0], lam[0], rtol=EPS)
-    np.testing.assert_array_equal(found[1:], lam[1:] + [1.0, 400.0])
+    np.testing.assert_allclose(found[0], lam, rtol=EPS)
+    np.testing.assert_array_equal(found[1:], start[1:])
     far = np.array([[1e12, 1.0]] * 3)
     root = np.log(1e12) / 4 * np.ones(3)
     assert not solve_near_zero(root, mu, far, *other[1:])[1].any()
