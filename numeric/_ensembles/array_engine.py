@@ -180,14 +180,14 @@ class ArrayEngine:
     ) -> Iterator[tuple[Any, Array]]:
         task, rank = self._task, features.loadings.shape[1]
         one = np.ones((1, 1), dtype=dtype)
-        mean, loadings = features.mean.astype(dtype), features.loadings.astype(dtype)
-        noise = dtype.type(features.noise(task))
+        mean = features.mean.astype(dtype)[:, None]
+        loadings = dtype.type(features.noise(task)) * features.loadings.astype(dtype)
         for step in steps:
             phi = mean[None]
-            if rank:
+            if rank:  # one by one: a product for all rounds as their number has it
                 xi = task.stream.normals(replicas, step, rank, dtype)
-                phi = phi + xi @ (noise * loadings).T
-            yield {features.name: phi[:, :, None]}, one
+                phi = phi + loadings @ xi[:, :, None]
+            yield {features.name: phi}, one
 
     def _minibatches(
         self, replicas: NDArray[np.uint32], steps: range
