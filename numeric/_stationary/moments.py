@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 
 ROUNDING = 32 * float(np.finfo(np.float64).eps)  # of Δ/(α₁α₃), as moments come rounded
+_NORMAL = float(np.finfo(np.float64).tiny)
 _UNDERFLOW = 1e-150  # of a covariance with a variance that has underflowed
 
 
@@ -58,7 +59,11 @@ class DataMoments:
         scale = Fraction(self.alpha1) * Fraction(self.alpha3)
         if not scale and abs(self.alpha2) < _UNDERFLOW:
             object.__setattr__(self, "alpha2", 0.0)  # α₂² is below the least float
-        if self.exact_delta() < -Fraction(ROUNDING) * scale:
+        # Below the normal numbers a variance has lost digits.
+        lost = Fraction(ROUNDING)
+        for variance in (self.alpha1, self.alpha3):
+            lost *= Fraction(max(variance, _NORMAL))
+        if self.exact_delta() < -lost:
             raise ValueError(
                 f"expected alpha1*alpha3 >= alpha2^2 (Cauchy-Schwarz), got "
                 f"alpha1={self.alpha1!r}, alpha2={self.alpha2!r}, "

@@ -214,15 +214,15 @@ def test_last_steps_do_not_trust_the_first(
 ) -> None:
     """float32 stops after one step: what float64 calls solved is as good as ever."""
     pytest.importorskip("flint")
-    monkeypatch.setattr(first_steps, "_NEAR", 2.0**7)
     mu, s, t = draw(kind, 400, 8, 10)
+    exact = certify_equilibria(mu, s, t, sigma2=SIGMA2, gamma=GAMMA, bits=80)
     scalars = [np.full(400, v) for v in (SIGMA2, GAMMA)]
+    monkeypatch.setattr(first_steps, "_NEAR", 2.0**7)
     lanes._kernel.cache_clear()
     try:
         found, slope, status = lanes.solve(mu, s, t, *scalars)
-    finally:
+    finally:  # nothing may compile between this and the end of the patch
         lanes._kernel.cache_clear()
-    exact = certify_equilibria(mu, s, t, sigma2=SIGMA2, gamma=GAMMA, bits=80)
 
     good = status == Status.SOLVED
     assert good.mean() > 0.3
