@@ -43,7 +43,8 @@ class Simulation:
         time: the times of the records in lr·steps, (times,), from 0 to the end.
         diverged: whether the parameters of a replica left the finite numbers,
             (replicas,).
-        backend: what took the steps, "lanes" or "arrays".
+        backend: what took the steps, "lanes", "rows" or "arrays"; for a model "vmap" or
+            "loop".
     """
 
     theta: NDArray[Any]
@@ -75,7 +76,7 @@ def simulate(
     first_replica: int = 0,
     jobs: int = 1,
     chunk: int | None = None,
-    backend: Literal["auto", "lanes", "arrays", "vmap", "loop"] = "auto",
+    backend: Literal["auto", "lanes", "rows", "arrays", "vmap", "loop"] = "auto",
 ) -> Simulation:
     r"""Run an ensemble of replicas of one training, of a declared loss or a model.
 
@@ -92,11 +93,12 @@ def simulate(
       Arora, arXiv 2102.12470): ℓ = 1 is SGD, ℓ → ∞ the SDE.
 
     The gradient of a `Loss` is derived and compiled to one kernel that runs all
-    steps, a replica in each SIMD lane ("lanes"), or evaluated as matrix products over
-    the replicas ("arrays"), whichever is faster. Random numbers belong to (seed,
-    replica, step), so that they do not depend on the backend, on `jobs`, or on how an
-    ensemble is divided (`first_replica`). Backends differ by rounding: at the edge of
-    overflow one may stay finite a step longer.
+    steps, a replica in each SIMD lane ("lanes") or a replica at a time, with the rows
+    of its matrices in SIMD vectors ("rows", of minibatches); or it is evaluated as
+    matrix products over the replicas ("arrays"), whichever is faster. Random numbers
+    belong to (seed, replica, step), so that they do not depend on the backend, on
+    `jobs`, or on how an ensemble is divided (`first_replica`). Backends differ by
+    rounding: at the edge of overflow one may stay finite a step longer.
 
     A `ModelLoss` of a torch model goes the same way by `torch.func` ("vmap", or "loop"
     where torch cannot batch an operation), on the model's device.
@@ -124,17 +126,17 @@ def simulate(
         constants: name → numbers of the loss's constants.
         dtype: of the computation; None for float64, or for a model its own.
         first_replica: number of the first replica, which its random numbers go by.
-        jobs: threads of the lanes.
+        jobs: threads of the kernels.
         chunk: replicas of a model at once; None for what fits in memory.
-        backend: "lanes" or "arrays" for a loss, "vmap" or "loop" for a model, or
-            "auto".
+        backend: "lanes", "rows" or "arrays" for a loss, "vmap" or "loop" for a model,
+            or "auto".
 
     Returns:
         The final state, the records and which replicas diverged.
 
     Raises:
         ValueError: for arguments out of range or shapes that do not fit, and for
-            backend "lanes" where no kernel can be made.
+            backends "lanes" and "rows" where no kernel can be made.
 
     >>> from symbolic import ParameterSpace
     >>> loss = Loss("(u*w*x - y)**2", ParameterSpace(u=(), w=()), {"x": (), "y": ()})

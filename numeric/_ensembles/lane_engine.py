@@ -21,7 +21,7 @@ from numeric._ensembles.kernels import (
 )
 from numeric._ensembles.plan import Plan, plan_of
 from numeric._ensembles.task import Array, Task
-from numeric._lanes.builder import BYTES, lanes
+from numeric._lanes.builder import aligned, lanes
 from numeric._lanes.compiler import AVAILABLE, Compiled
 from symbolic import Program
 
@@ -109,14 +109,8 @@ class LaneEngine:
             task.momentum,
             1 / task.count,
             self._noise,
-            _aligned(self._kernel.scratch),
+            aligned(self._kernel.scratch),
         )
-
-
-def _aligned(size: int) -> NDArray[np.uint8]:
-    """Return so many bytes that begin at a multiple of a vector's."""
-    memory = np.empty(size + BYTES, dtype=np.uint8)
-    return memory[-memory.ctypes.data % BYTES :][: max(size, 1)]
 
 
 def _packed(array: Array, width: int) -> Array:
@@ -157,6 +151,16 @@ def lane_engine(task: Task, program: Program, *, jobs: int) -> LaneEngine | None
     return makers[task.method](task, program, plan, jobs)
 
 
+def minibatch_spec(task: Task) -> KernelSpec:
+    """Return what is fixed in a kernel of SGD or SVAG."""
+    return _spec(
+        task,
+        weights=task.weights,
+        batches=2 if task.method == "svag" else 1,
+        replace=task.replace,
+    )
+
+
 def _spec(task: Task, **fixed: Any) -> KernelSpec:
     space = task.loss.space
     return KernelSpec(
@@ -189,12 +193,7 @@ def _of_minibatches(
         return None
     if _bytes(task, plan.numbers(samples) + 2 * samples) > MEMORY:
         return None
-    spec = _spec(
-        task,
-        weights=task.weights,
-        batches=2 if task.method == "svag" else 1,
-        replace=task.replace,
-    )
+    spec = minibatch_spec(task)
     columns = [array.reshape(task.count, -1) for array in task.data.values()]
     return LaneEngine(
         task,

@@ -10,9 +10,12 @@ to one rounding. NaN and infinity keep their meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from numeric._lanes.compiler import AVAILABLE, INTEGER, POINTER, Compiled, compile_text
 
@@ -30,6 +33,12 @@ _CONTRACT = ("contract",)
 def lanes(dtype: str) -> int:
     """Return how many numbers of that type a vector holds."""
     return {"float32": 16, "float64": 8}[dtype]
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Return so many bytes that begin at a multiple of a vector's."""
+    memory = np.empty(size + BYTES, dtype=np.uint8)
+    return memory[-memory.ctypes.data % BYTES :][: max(size, 1)]
 
 
 class Kernel:
@@ -116,6 +125,11 @@ class Kernel:
         """Return a vector of one constant."""
         text = ir.Constant(self.real, float(value))
         return ir.Constant(self.vector, [text] * self.width)
+
+    def numbers(self, values: Sequence[float]) -> Any:
+        """Return the vector of these constants."""
+        texts = [ir.Constant(self.real, float(value)) for value in values]
+        return ir.Constant(self.vector, texts)
 
     def index(self, value: int) -> Any:
         """Return a constant of 64 bits, as indices and counts are."""
@@ -278,6 +292,11 @@ class Kernel:
         address = self._address(pointer, place, self.real)
         return self.ir.load(address, align=self._align(self.real), typ=self.real)
 
+    def load_number(self, pointer: Any, place: Any) -> Any:
+        """Return number `place` of an array of 64-bit integers."""
+        address = self._address(pointer, place, self.size)
+        return self.ir.load(address, align=8, typ=self.size)
+
     def read_row(self, pointer: Any, place: Any, count: int) -> Any:
         """Return `count` numbers from number `place` on, as a short vector."""
         address = self._address(pointer, place, self.real)
@@ -287,6 +306,8 @@ class Kernel:
     def write(self, pointer: Any, place: Any, number: Any) -> None:
         """Write a scalar to number `place` of an array."""
         address = self._address(pointer, place, self.real)
+        if not address.type.is_opaque:  # an own array's
+            address = self.ir.bitcast(address, self._pointer)
         self.ir.store(number, address, align=self._align(self.real))
 
     def _address(self, pointer: Any, place: Any, kind: Any) -> Any:

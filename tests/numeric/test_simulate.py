@@ -293,7 +293,7 @@ def test_seed_decides_the_run() -> None:
         ({"record": {"a": 3}}, r"record\['a'\]: expected a function, a derivation"),
         ({"record": {"a": lambda t: t}}, r"record\['a'\]: expected shape \(5,\)"),
         ({"dtype": "float16"}, "dtype: expected 'float64' or 'float32'"),
-        ({"backend": "torch"}, "backend: expected one of auto, lanes, arrays"),
+        ({"backend": "torch"}, "backend: expected one of auto, lanes, rows, arrays"),
         ({"jobs": 0}, "jobs: expected >= 1"),
         ({"first_replica": -1}, "first_replica: expected >= 0"),
         ({"first_replica": 2**32 - 4}, r"first_replica: .* below 2\*\*32"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from numeric import simulate
-from numeric._ensembles import engines
+from numeric._ensembles import engines, row_engine
 from numeric._ensembles.batched import BatchedProgram
 from numeric._lanes.compiler import AVAILABLE
 from symbolic import Loss, gradient_program
@@ -26,7 +27,7 @@ from tests.programs import (
 )
 
 
-BACKENDS = ["arrays", *(["lanes"] if AVAILABLE else [])]
+BACKENDS = ["arrays", *(["lanes", "rows"] if AVAILABLE else [])]
 DRAWN = settings(  # numbers of losses are not simpler where they are smaller
     derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate]
 )
@@ -47,6 +48,13 @@ ROWS = Problem(
 SWAP = Problem("dot(a, b) + tr(M) + s", {"a": (3,), "b": (3,), "M": (2, 2)}, {"s": ()})
 SHARED = Problem(
     "norm2((U + V)*x - y)", {"U": (2, 2), "V": (2, 2)}, {"x": (2,), "y": (2,)}
+)
+LONG = Problem(  # rows of several vectors, in products and sums of either direction
+    "norm2(tanh(U*W)*x - y)/9 + norm2((W + V.T)*x)/9 + tr(V*W*X*K)/9"
+    " + norm2(V*U.T*y)/99 + exp(-norm2(V)/999)*dot(x, K*x)",
+    {"U": (11, 19), "W": (19, 9), "V": (9, 19)},
+    {"x": (9,), "y": (11,), "X": (9, 9)},
+    {"K": (9, 9)},
 )
 WIDE = Problem("norm2(U*W*x - y)", {"U": (7, 9), "W": (9, 8)}, {"x": (8,), "y": (7,)})
 
@@ -76,6 +84,16 @@ CASES: dict[str, tuple[Problem, Run]] = {
 }
 
 
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the cases with the backends that take them: rows are for minibatches."""
+    return [
+        (name, backend)
+        for name in names
+        for backend in BACKENDS
+        if backend != "rows" or CASES[name][1].method in ("sgd", "svag")
+    ]
+
+
 def tolerance(problem: Problem, run: Run, dtype: str, constants: Any) -> float:
     """Return how far a run may be from a plain loop, relatively.
 
@@ -87,16 +105,17 @@ def tolerance(problem: Problem, run: Run, dtype: str, constants: Any) -> float:
     return 32 * moved * float(np.finfo(dtype).eps / np.finfo(np.float32).eps)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "backend"), pairs(CASES))
 def test_every_step_equals_a_plain_loop(name: str, backend: Any) -> None:
     """All components of 19 replicas at every step, float64."""
     problem, run = CASES[name]
     check(problem, run, backend, "float64")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["sgd", "without replacement", "svag", "gd of rows"])
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    pairs(["sgd", "without replacement", "svag", "gd of rows"]),
+)
 def test_single_precision_too(name: str, backend: Any) -> None:
     """To roundings of float32; the state stays in it."""
     problem, run = CASES[name]
@@ -167,9 +186,9 @@ def test_lanes_and_arrays_take_the_same_noise(name: str) -> None:
             substeps=2,
             weight_decay=0.1,
             seed=8,
-            backend=backend,  # type: ignore[arg-type]
+            backend=backend,
         ).theta
-        for backend in BACKENDS
+        for backend in ("arrays", "lanes")
     ]
     error = np.abs(runs[0] - runs[1]).max()
     assert error <= 1000 * np.finfo(np.float64).eps * np.abs(runs[0]).max()
@@ -178,7 +197,7 @@ def test_lanes_and_arrays_take_the_same_noise(name: str) -> None:
 @settings(DRAWN, max_examples=8)
 @given(problems(inverses=False))
 def test_random_losses_equal_a_plain_loop(problem: Problem) -> None:
-    """Both backends, SGD with decay and momentum."""
+    """All backends, SGD with decay and momentum."""
     run = Run(batch_size=2, lr=1e-3, steps=2, weight_decay=0.1, momentum=0.5)
     data, start, numbers = problem.samples(7), problem.start(9), problem.numbers()
     expected = plain_loop(problem, data, start, run, numbers)[-1]
@@ -197,7 +216,7 @@ def test_random_losses_equal_a_plain_loop(problem: Problem) -> None:
 
 
 def test_inverses_run_on_arrays() -> None:
-    """No kernel has them: "auto" takes arrays, and "lanes" says what to do."""
+    """No kernel has them: "auto" takes arrays, and the others say what to do."""
     problem = Problem(
         "tr(inv(A*A.T + K)*X) + norm2(A)",
         {"A": (2, 2)},
@@ -212,15 +231,94 @@ def test_inverses_run_on_arrays() -> None:
     assert found.backend == "arrays"
     allowed = tolerance(problem, run, "float64", numbers)
     assert np.abs(found.theta - expected).max() <= allowed * np.abs(expected).max()
-    with pytest.raises(ValueError, match="backend='arrays'"):
+    for backend in ("lanes", "rows"):
+        with pytest.raises(ValueError, match="backend='arrays'"):
+            simulate(
+                problem.loss,
+                data,
+                start,
+                constants=numbers,
+                backend=backend,
+                **run.keywords,
+            )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_of_several_vectors(backend: Any) -> None:
+    """In products and sums of every direction."""
+    check_end(LONG, backend)
+
+
+def check_end(problem: Problem, backend: Any) -> None:
+    """Compare the end of a run with the plain loop, in both precisions."""
+    run = Run(batch_size=3, lr=4e-3, steps=3, momentum=0.3)
+    data, start, numbers = problem.samples(7), problem.start(5), problem.numbers()
+    expected = plain_loop(problem, data, start, run, numbers)[-1]
+    for dtype in ("float64", "float32"):
+        keywords: Any = {"backend": backend, "dtype": dtype, "constants": numbers}
+        found = simulate(problem.loss, data, start, **keywords, **run.keywords)
+        error = np.abs(found.theta - expected).max()
+        allowed = tolerance(problem, run, dtype, numbers) * np.abs(expected).max()
+        assert found.backend == backend
+        assert error <= allowed
+        assert np.abs(start - expected).max() > 1e4 * allowed  # it moves
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs llvmlite")
+@pytest.mark.parametrize("wide", [False, True])
+def test_rows_in_vectors_of_either_size(
+    wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registers of 32 bytes and of 64, whichever the machine has."""
+    monkeypatch.setattr(row_engine, "wide_registers", lambda: wide)
+    row_engine.row_kernel.cache_clear()
+    try:
+        for name in ("rows and matrices", "svag, decay", "sgd"):
+            check(*CASES[name], "rows", "float64")
+        check_end(LONG, "rows")
+    finally:
+        row_engine.row_kernel.cache_clear()
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs llvmlite")
+@pytest.mark.parametrize("method", ["gd", "sde"])
+def test_rows_are_for_minibatches(method: Any) -> None:
+    """Where a step takes all samples, other backends are asked for."""
+    problem = CASES["sgd"][0]
+    with pytest.raises(ValueError, match="a method that a kernel of 'rows'"):
         simulate(
             problem.loss,
-            data,
-            start,
-            constants=numbers,
-            backend="lanes",
-            **run.keywords,
+            problem.samples(7),
+            problem.start(3),
+            lr=0.1,
+            batch_size=1,
+            steps=1,
+            seed=0,
+            method=method,
+            backend="rows",
         )
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs llvmlite")
+@pytest.mark.parametrize(
+    ("d", "S", "count", "expected"),
+    [
+        (2, 1, 4096, "lanes"),
+        (10, 8, 256, "lanes"),
+        (50, 1, 256, "rows"),
+        (100, 1, 64, "rows"),
+        (300, 64, 16, "arrays"),
+    ],
+)
+def test_what_is_chosen(d: int, S: int, count: int, expected: str) -> None:
+    """Where one backend is faster than the others by far: see docs/benchmarks.md."""
+    shapes: dict[str, tuple[int, ...]] = {"U": (d, d), "W": (d, d)}
+    net = Problem("norm2(U*W*x - y)", shapes, {"x": (d,), "y": (d,)})
+    start = np.zeros((count, 2 * d * d))
+    arguments: Any = {"lr": 0.1, "batch_size": S, "steps": 0, "dtype": "float32"}
+    found = simulate(net.loss, net.samples(64), start, seed=0, **arguments)
+
+    assert found.backend == expected
 
 
 @settings(DRAWN, max_examples=15)
