@@ -214,7 +214,7 @@ def simulate(
         momentum=momentum > 0,
     )
     return Simulation(
-        course.theta,
+        np.ascontiguousarray(course.theta),
         MappingProxyType(course.records),
         np.asarray(lr * times, dtype=np.float64),
         course.diverged,

@@ -71,7 +71,7 @@ def run(
 
     Args:
         engine: what takes the steps.
-        theta: start, (R, n).
+        theta: start, (R, n); left as it is.
         replicas: their numbers, (R,).
         times: numbers of steps, increasing, the first 0.
         records: name → what to record.
@@ -80,18 +80,18 @@ def run(
     Returns:
         The end and the records.
     """
-    theta = theta.copy()
     m = np.zeros_like(theta) if momentum else np.zeros((len(theta), 0), theta.dtype)
     alive = np.ones(len(theta), dtype=bool)
     rows: dict[str, list[Array]] = {name: [] for name in records}
     now = 0
     for time in times if records else times[-1:]:
-        if time > now and alive.any():
-            some = slice(None) if alive.all() else alive  # a view, or a copy
-            state = (theta[some], m[some])
-            *moved, finite = _guarded(engine, state, replicas[some], now, time)
-            theta[some], m[some] = moved
-            alive[some] = finite
+        if time > now and alive.all():
+            theta, m, alive = _guarded(engine, (theta, m), replicas, now, time)
+        elif time > now and alive.any():
+            state = (theta[alive], m[alive])
+            *moved, finite = _guarded(engine, state, replicas[alive], now, time)
+            theta[alive], m[alive] = moved
+            alive[alive] = finite
         now = time
         for name, record in records.items():
             rows[name].append(record(theta))

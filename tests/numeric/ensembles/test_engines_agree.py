@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given, settings, strategies as st
 
 from numeric import simulate
 from numeric._ensembles import engines, row_engine
@@ -60,6 +60,10 @@ WIDE = Problem("norm2(U*W*x - y)", {"U": (7, 9), "W": (9, 8)}, {"x": (8,), "y": 
 
 CASES: dict[str, tuple[Problem, Run]] = {
     "sgd": (SCALAR, Run()),
+    "one sample": (TANH, Run(weight_decay=0.07, momentum=0.5)),
+    "one sample, rows": (ROWS, Run(lr=0.01)),
+    "one sample of a sum": (SHARED, Run(momentum=0.5)),
+    "one sample, wide": (WIDE, Run(lr=0.01, steps=4)),
     "sgd, 2 samples": (SCALAR, Run(batch_size=2, momentum=0.6)),
     "sgd, 3 samples": (LINEAR, Run(batch_size=3, weight_decay=0.1)),
     "sgd, 5 samples, decay and momentum": (
@@ -194,11 +198,11 @@ def test_lanes_and_arrays_take_the_same_noise(name: str) -> None:
     assert error <= 1000 * np.finfo(np.float64).eps * np.abs(runs[0]).max()
 
 
-@settings(DRAWN, max_examples=8)
-@given(problems(inverses=False))
-def test_random_losses_equal_a_plain_loop(problem: Problem) -> None:
+@settings(DRAWN, max_examples=12)
+@given(problems(inverses=False), st.sampled_from([1, 2]))
+def test_random_losses_equal_a_plain_loop(problem: Problem, samples: int) -> None:
     """All backends, SGD with decay and momentum."""
-    run = Run(batch_size=2, lr=1e-3, steps=2, weight_decay=0.1, momentum=0.5)
+    run = Run(batch_size=samples, lr=1e-3, steps=2, weight_decay=0.1, momentum=0.5)
     data, start, numbers = problem.samples(7), problem.start(9), problem.numbers()
     expected = plain_loop(problem, data, start, run, numbers)[-1]
     allowed = tolerance(problem, run, "float64", numbers)
