@@ -214,7 +214,7 @@ def simulate(
         momentum=momentum > 0,
     )
     return Simulation(
-        np.ascontiguousarray(course.theta),
+        theta.copy() if course.theta is theta else np.ascontiguousarray(course.theta),
         MappingProxyType(course.records),
         np.asarray(lr * times, dtype=np.float64),
         course.diverged,
@@ -234,7 +234,7 @@ def _start(theta0: ArrayLike, n: int, dtype: str) -> NDArray[Any]:
     given = np.asarray(theta0)
     if given.dtype.kind not in "biuf":
         raise ValueError(f"theta0: expected real numbers, got dtype {given.dtype}")
-    theta = np.array(given, dtype=dtype)
+    theta = np.asarray(given, dtype=dtype)
     if theta.ndim != 2 or theta.shape[1] != n or not len(theta):
         raise ShapeError(
             f"theta0: expected shape (replicas, {n}), got {theta.shape}; one run alone "

@@ -320,3 +320,26 @@ def test_all_diverge_in_the_first_step(backend: Any) -> None:
         assert (found.theta == start).all()
         assert (found.records["u"] == 1e120).all()
         assert found.records["u"].shape == (20, 10)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("steps", [0, 5])
+def test_the_start_is_left_alone(backend: Any, steps: int) -> None:
+    """Also where replicas diverge; what is returned is not the same memory."""
+    start = np.array([[1.0, 0.5], [1e120, 1e120], [0.2, 0.3]])
+    before = start.copy()
+    found = simulate(
+        SCALAR.loss,
+        SCALAR.samples(7),
+        start,
+        lr=0.1,
+        batch_size=1,
+        steps=steps,
+        seed=0,
+        record=["u"],
+        backend=backend,
+    )
+
+    assert found.diverged.any() == (steps > 0)
+    assert not np.shares_memory(found.theta, start)
+    np.testing.assert_array_equal(start, before)
