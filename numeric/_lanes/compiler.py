@@ -67,6 +67,10 @@ class Compiled:
         pairs = zip(self.kinds, arguments, strict=True)
         self._function(*(self._passed(kind, value) for kind, value in pairs))
 
+    def raw(self, *arguments: float) -> None:
+        """Run the kernel on addresses and numbers, unchecked: for short calls."""
+        self._function(*arguments)
+
     def _passed(self, kind: str, value: Any) -> Any:
         if kind != POINTER:
             return value
@@ -122,6 +126,11 @@ def _machine() -> Any:
         opt=3,
         jit=True,
     )
+
+
+def host() -> str:
+    """Return the name that LLVM has for this machine's processor."""
+    return str(llvm.get_host_cpu_name())
 
 
 @functools.cache

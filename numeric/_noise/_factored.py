@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
+from numeric._noise._product import pays, product_square
 from numeric._noise._sources import Rows, Vectors, total_square
 
 
 _LARGE = 1 << 17  # numbers of a matrix that is made as a whole where no mean is wanted
+GRAM, GRAM_QUICK = 0.7, 1.1  # what Gram matrices cost over the product, by size
 _BLOCK = 64  # rows of a Gram matrix at a time
 _ALIKE = 0.9  # share of the mean in the squares from which that is hopeless
 
@@ -60,9 +62,10 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
     """Return the moments of g_x = p_x q_xᵀ, or None where they would cancel."""
     d1, d2 = source.shape
     N = source.count
-    few = last and 0.7 * N * (d1 + d2) < d1 * d2
     left = source.left or Vectors(source.p[:, 0])
     right = source.right or Vectors(source.q[:, 0])
+    quick = last and pays(left.values, right.values)
+    few = last and (GRAM_QUICK if quick else GRAM) * N * (d1 + d2) < d1 * d2
     if len(forms) > 1:
         H = None if few else torch.mm(left.centred.T, right.centred).div_(N)
         return _factored_forms(left, right, H, forms, last=last)
@@ -71,7 +74,7 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
         if found is not None:
             return found
         return _factored_plain(left, right, _middle(left.centred, right.centred), None)
-    if last and d1 * d2 > _LARGE:
+    if quick or (last and d1 * d2 > _LARGE):
         square = _in_blocks(left.values, right.values)
         found = _uncentred(left, right, square, None)
         if found is not None:
@@ -89,6 +92,9 @@ def factored(source: Rows, forms: list[Form], *, last: bool) -> Moments | None:
 
 def _in_blocks(p: Tensor, q: Tensor) -> float:
     """Return ‖pᵀq‖² without a matrix of the parameter's size."""
+    found = product_square(p, q)
+    if found is not None:
+        return found
     step = max(1, _LARGE // q.shape[1])
     blocks = range(0, p.shape[1], step)
     return sum(total_square(p[:, low : low + step].T @ q) for low in blocks)

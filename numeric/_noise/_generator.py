@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from numeric._errors import ShapeError
+from numeric._noise._kernels import square_sum
 
 
 _ASYMMETRY = 1e-14  # of ‖A − Aᵀ‖²/‖A‖², where no equality of bits decides
@@ -371,14 +372,20 @@ def _norm(action: Action) -> float:
 
 
 def _squared_norm(tensors: list[Tensor]) -> float:
-    """Return Σ‖W‖²: norms of rows in W's own precision, their sum in float64."""
-    sizes = []
+    """Return Σ‖W‖²: norms of rows in W's own precision at least, summed in float64."""
+    total, sizes = 0.0, []
     for W in tensors:
+        found = square_sum(W)
+        if found is not None:
+            total += found
+            continue
         wide = W if W.dtype.itemsize > 2 else W.float()
         rows = wide.flatten(1) if W.ndim > 1 else wide.reshape(1, -1)
         sizes.append(torch.linalg.vector_norm(rows, dim=1))
+    if not sizes:
+        return total
     both = torch.cat(sizes).double()
-    return float(torch.dot(both, both))
+    return total + float(torch.dot(both, both))
 
 
 def _symmetric(block: tuple[Action, ...]) -> bool:

@@ -25,6 +25,8 @@ from numeric._noise._forms import (
     forms_of_one,
     sound,
 )
+from numeric._noise._kernels import gram_pays, gram_sums
+from numeric._noise._product import product_square
 from numeric._noise._sources import (
     Direct,
     Lookup,
@@ -67,10 +69,9 @@ def _vectors(source: Vectors, forms: list[Form], *, last: bool) -> Moments:
     """Return the moments of vectors."""
     mean = None if last else source.mean.clone()
     if len(forms) == 1:
-        sizes, term = source.lengths, source.constant
-        terms = float(torch.dot(sizes, sizes))
+        terms, term = source.squares
         spread = terms - source.count * term
-        if not sound(spread, terms, source.mean.dtype, VARIED):
+        if not sound(spread, terms, source.dtype, VARIED):
             spread = float(source.sizes.sum())
         return Moments(source.count, (spread,), (term,), mean)
     spreads = tuple(all_forms(forms, source.centred).sum(1).tolist())
@@ -82,13 +83,47 @@ def _gram_pays(source: Rows | Lookup) -> bool:
     T, d2 = source.q.shape[1:]
     d1 = source.size if isinstance(source, Lookup) else source.p.shape[2]
     inner = d2 if isinstance(source, Lookup) else d1 + d2
-    return 2.0 * T * T * (inner + _PASS) < 3.0 * _PASS * d1 * d2
+    quick = isinstance(source, Rows) and gram_pays(source.p, source.q)
+    each = 1.0 if quick else 2.0  # by symmetry half of the products
+    return each * T * T * (inner + _PASS) < 3.0 * _PASS * d1 * d2
 
 
 def _gram(source: Rows | Lookup, forms: list[Form], *, last: bool) -> Moments | None:
     """Return the moments by Gram matrices, or None where they would cancel."""
-    N, T = source.count, source.q.shape[1]
+    N, dtype = source.count, source.q.dtype
+    sums, centre = _centre(source, forms, last=last)
+    totals, diagonal = _gram_totals(source, forms)
+    spread = tuple(t - c / N for t, c in zip(totals, centre, strict=True))
+    if not sound(spread[0], diagonal + abs(totals[0]), dtype):
+        return None
+    # A form may see only what varies little.
+    if not all(
+        sound(abs(s), abs(t), dtype) for s, t in zip(spread, totals, strict=True)
+    ):
+        return None
+    mean = None if last or sums is None else sums.div_(N)
+    return Moments(N, spread, tuple(c / N**2 for c in centre), mean)
+
+
+def _centre(
+    source: Rows | Lookup, forms: list[Form], *, last: bool
+) -> tuple[Tensor | None, tuple[float, ...]]:
+    """Return Σ g, or None where its size alone is had for less, and forms of it."""
+    if last and len(forms) == 1 and isinstance(source, Rows):
+        p, q = source.p.flatten(0, 1), source.q.flatten(0, 1)
+        square = product_square(p, q)
+        if square is not None:
+            return None, (square,)
     sums = source.total()
+    return sums, forms_of_one(forms, sums)
+
+
+def _gram_totals(source: Rows | Lookup, forms: list[Form]) -> tuple[list[float], float]:
+    """Return Σ_x g_xᵀAg_x for every form, and for the first the part of s = t."""
+    N, T = source.count, source.q.shape[1]
+    if len(forms) == 1 and isinstance(source, Rows) and gram_pays(source.p, source.q):
+        total, diagonal = gram_sums(source.p, source.q)
+        return [total], diagonal
     step = max(1, CACHED // (T * T))
     totals, diagonal = [0.0] * len(forms), 0.0
     for low in range(0, N, step):
@@ -100,17 +135,7 @@ def _gram(source: Rows | Lookup, forms: list[Form], *, last: bool) -> Moments | 
             totals[k] += float(both.sum(dtype=torch.float64))
             if k == 0:
                 diagonal += float(both.diagonal(dim1=1, dim2=2).sum())
-    centre = forms_of_one(forms, sums)
-    spread = tuple(t - c / N for t, c in zip(totals, centre, strict=True))
-    if not sound(spread[0], diagonal + abs(totals[0]), sums.dtype):
-        return None
-    # A form may see only what varies little.
-    if not all(
-        sound(abs(s), abs(t), sums.dtype) for s, t in zip(spread, totals, strict=True)
-    ):
-        return None
-    mean = None if last else sums.div_(N)
-    return Moments(N, spread, tuple(c / N**2 for c in centre), mean)
+    return totals, diagonal
 
 
 def _explicit(source: Source, forms: list[Form]) -> Moments:

@@ -17,7 +17,7 @@ from torch import Tensor
 from numeric._noise._conv import conv_samples
 from numeric._noise._layout import Layout, split_axis
 from numeric._noise._paths import Node, Path, adjoint, kinds, swapped
-from numeric._noise._sources import Direct, Lookup, Rows, Source, Vectors
+from numeric._noise._sources import Direct, Lookup, Rows, Source, Summed, Vectors
 
 
 _WIDE = (torch.float32, torch.float64)  # precisions that sums are taken in
@@ -166,9 +166,11 @@ def _elementwise(
     front = layout.front(E, N)  # (N, K, *rest)
     rest = padded[: layout.axis] + padded[layout.axis + 1 :]
     axes = (1, *(k + 2 for k, n in enumerate(rest) if n == 1))
+    shape = tuple(use.leaf.shape) if not use.path else use.shape
+    if not use.path and len(shape) == 1 and axes == (1,) and front.shape[1] > 1:
+        return Summed(front)
     sums = any(front.shape[k] > 1 for k in axes)
     total = front.sum(axes) if sums else front
-    shape = tuple(use.leaf.shape) if not use.path else use.shape
     total = total.reshape(N, *shape)
     if len(shape) == 1 and not use.path:
         return Vectors(total)

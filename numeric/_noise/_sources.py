@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from numeric._noise._kernels import fits, row_sums, square_sum
+
 
 _SHORT = 1 << 12  # numbers that are converted faster than their norms are taken
 _THIN = 32  # entries of a row below which its norm costs more than its entries
@@ -29,6 +31,9 @@ def squares(rows: Tensor) -> Tensor:
 
 def total_square(entries: Tensor) -> float:
     """Return the sum of the squares of all entries, taken in float64 over the rows."""
+    found = square_sum(entries)
+    if found is not None:
+        return found
     if entries.numel() <= _SHORT:
         sizes = entries.double().flatten()
     else:
@@ -72,6 +77,11 @@ class Vectors:
         """The shape of the parameter, (d,)."""
         return (self.values.shape[1],)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers."""
+        return self.values.dtype
+
     def samples(self, low: int, high: int) -> Tensor:
         """Return p_x, shape (n, d)."""
         return self.values[low:high]
@@ -96,6 +106,11 @@ class Vectors:
         """The sizes |p_x|, not squared, float64, shape (N,)."""
         return lengths(self.values)
 
+    @property
+    def squares(self) -> tuple[float, float]:
+        """The sum of |p_x|², and |p̄|²."""
+        return float(torch.dot(self.lengths, self.lengths)), self.constant
+
     @cached_property
     def along(self) -> Tensor:
         """The products β_x·p̄, float64, shape (N,)."""
@@ -105,6 +120,42 @@ class Vectors:
     def constant(self) -> float:
         """The size |p̄|²."""
         return total_square(self.mean)
+
+
+class Summed(Vectors):
+    """g_x = Σ_t p_xt: vectors that are added up only where they are needed."""
+
+    def __init__(self, rows: Tensor):
+        """Hold p, shape (N, T, d)."""
+        self.rows = rows
+
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return self.rows.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the parameter, (d,)."""
+        return (self.rows.shape[2],)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers."""
+        return self.rows.dtype
+
+    @cached_property
+    def values(self) -> Tensor:  # type: ignore[override] # read, never set
+        """The vectors, shape (N, d)."""
+        return self.rows.sum(1)
+
+    @property
+    def squares(self) -> tuple[float, float]:
+        """As `Vectors.squares`."""
+        if not fits(self.rows):
+            return super().squares
+        terms, term = row_sums(self.rows)
+        return terms, term / self.count**2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from numeric._noise._order import Marks, Watch, another_order
 from numeric._noise._outer import with_matrix
 from numeric._noise._paths import Node
 from numeric._noise._rules import Use, compared, operands, source
-from numeric._noise._sources import Direct, Source, Vectors, joined
+from numeric._noise._sources import Direct, Source, Summed, Vectors, joined
 from numeric._noise._trust import Known, Layouts, found_before
 
 
@@ -439,7 +439,10 @@ class _Batch:
         if self.marks is not None:
             self.marks.note(k, compared(use, tensors, delta), layout)
         held = self.held.setdefault(use.name, [])
-        held.append(source(use, tensors, delta, layout, self.N, self.memo))
+        made = source(use, tensors, delta, layout, self.N, self.memo)
+        if isinstance(made, Summed) and self.awaited[use.name] > 1:
+            made = Vectors(made.values)  # δ need not wait for the other uses
+        held.append(made)
         if len(held) == self.awaited[use.name]:
             self.work.add(use.name, joined(held), last=self.only)
             del self.held[use.name]
