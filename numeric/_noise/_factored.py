@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from numeric._noise._forms import VARIED, Form, Moments, all_forms, sound
+from numeric._noise._kernels import gram_pays, gram_sums
 from numeric._noise._product import pays, product_square
 from numeric._noise._sources import Rows, Vectors, total_square
 
 
 _LARGE = 1 << 17  # numbers of a matrix that is made as a whole where no mean is wanted
-GRAM, GRAM_QUICK = 0.7, 1.1  # what Gram matrices cost over the product, by size
+GRAM, GRAM_QUICK = 0.7, 1.5  # what Gram matrices cost over the product, by size
 _BLOCK = 64  # rows of a Gram matrix at a time
 _ALIKE = 0.9  # share of the mean in the squares from which that is hopeless
 
@@ -224,6 +225,8 @@ def _plain_grams(
         Both sums; None where it stopped.
     """
     N = len(p)
+    if gram_pays(p.unsqueeze(0), q.unsqueeze(0)):
+        return gram_sums(p.unsqueeze(0), q.unsqueeze(0))
     step = max(_BLOCK, -(-N // 8))
     total = same = 0.0
     for low in range(0, N, step):

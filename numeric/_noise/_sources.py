@@ -109,6 +109,9 @@ class Vectors:
     @property
     def squares(self) -> tuple[float, float]:
         """The sum of |p_x|², and |p̄|²."""
+        if "lengths" not in self.__dict__ and fits(self.values):
+            terms, term = row_sums(self.values.unsqueeze(1))
+            return terms, term / self.count**2
         return float(torch.dot(self.lengths, self.lengths)), self.constant
 
     @cached_property
