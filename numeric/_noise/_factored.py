@@ -140,8 +140,13 @@ def _uncentred(
         total: Σ g, made the mean; None where that is not wanted.
     """
     N = left.count
-    sizes = left.lengths * right.lengths
-    terms, term = float(torch.dot(sizes, sizes)), square / N**2
+    rows = left.values.unsqueeze(1), right.values.unsqueeze(1)
+    if gram_pays(*rows):
+        terms = gram_sums(*rows)[0]
+    else:
+        sizes = left.lengths * right.lengths
+        terms = float(torch.dot(sizes, sizes))
+    term = square / N**2
     spread = terms - N * term
     if not sound(spread, terms, left.values.dtype, VARIED):
         return None
