@@ -48,6 +48,7 @@ ARGUMENTS = {
     SCRATCH: POINTER,
 }
 CALL = 2**30  # operations of one call, a second or less: between them Python can stop
+LONGEST = 64  # vectors of a row: the code grows with them
 DRAWN = 2**22  # indices drawn for one call
 
 
@@ -152,6 +153,9 @@ def row_engine(task: Task, program: Program, *, jobs: int) -> RowEngine | None:
     """
     plan, samples = plan_of(program), len(task.weights)
     if not AVAILABLE or not plan.fits or task.method not in ("sgd", "svag"):
+        return None
+    longest = max((max(node.shape) for node in plan.nodes), default=0)
+    if longest > LONGEST * entries(task.dtype):
         return None
     if 64 * plan.numbers(samples) > MEMORY:  # if every row has a single entry
         return None

@@ -36,6 +36,7 @@ def fits(*rows: Tensor) -> bool:
         and x.dtype in _NAMES
         and x.dtype == rows[0].dtype
         and x.stride(-1) == 1
+        and x.data_ptr() != 0  # torch has zeros without memory
         and x.shape[-1] >= lanes(_NAMES[x.dtype])
         for x in rows
     )
@@ -93,6 +94,7 @@ def square_sum(x: Tensor) -> float | None:
         and x.dtype in _NAMES
         and x.is_contiguous()
         and x.numel() <= WORK
+        and (x.data_ptr() != 0 or not x.numel())
     ):
         return None
     found = Results()

@@ -312,6 +312,7 @@ def test_rows_are_for_minibatches(method: Any) -> None:
         (50, 1, 256, "rows"),
         (100, 1, 64, "rows"),
         (300, 64, 16, "arrays"),
+        (1100, 1, 1, "arrays"),
     ],
 )
 def test_what_is_chosen(d: int, S: int, count: int, expected: str) -> None:

@@ -124,6 +124,9 @@ def test_what_kernels_do_not_take() -> None:
     assert not _kernels.fits(rows[..., :15])
     assert not _kernels.fits(rows, rows.double())
     assert not _kernels.fits(rows.to("meta"))
+    nothing = torch._efficientzerotensor((3, 4, 20))
+    assert not _kernels.fits(nothing)
+    assert _kernels.square_sum(nothing) is None
     assert _kernels.square_sum(rows.transpose(1, 2)) is None
     assert _kernels.square_sum(torch.ones(3, dtype=torch.int64)) is None
     assert _product.product_square(rows[0].double(), rows[0].double()) is None
